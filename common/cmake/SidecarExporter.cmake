@@ -1,0 +1,35 @@
+# sidecar_exporter(host COLLECTORS cpu loadavg ... SOURCES host_env.cc LINK PkgConfig::re2)
+#
+# Makes the library sidecar::host from the exporter's SOURCES, one collectors/NAME.cc a word, and a
+# generated table of their specs (constinit; a forgotten spec is a link error), and the executable
+# host-exporter from main.cc. The order of the words is the order of the exposition.
+function(sidecar_exporter name)
+  cmake_parse_arguments(ARG "" "" "COLLECTORS;SOURCES;LINK" ${ARGN})
+  set(files ${ARG_SOURCES})
+  if(ARG_COLLECTORS)
+    set(SIDECAR_NAMESPACE ${name})
+    string(SUBSTRING ${name} 0 1 first)
+    string(TOUPPER ${first} first)
+    string(SUBSTRING ${name} 1 -1 rest)
+    set(SIDECAR_ENV ${first}${rest}Env)
+    set(SIDECAR_DECLARATIONS "")
+    set(SIDECAR_POINTERS "")
+    foreach(collector IN LISTS ARG_COLLECTORS)
+      list(APPEND files collectors/${collector}.cc)
+      string(APPEND SIDECAR_DECLARATIONS
+             "extern const CollectorSpec<${SIDECAR_ENV}> ${collector}_collector;\n")
+      string(APPEND SIDECAR_POINTERS "    &${collector}_collector,\n")
+    endforeach()
+    set(table ${CMAKE_CURRENT_BINARY_DIR}/collectors.gen.cc)
+    configure_file(${CMAKE_SOURCE_DIR}/common/cmake/collectors.gen.cc.in ${table} @ONLY)
+    list(APPEND files ${table})
+  endif()
+  sidecar_library(${name} SOURCES ${files} LINK sidecar::app ${ARG_LINK})
+  if(SIDECAR_BINARIES)
+    add_executable(${name}-exporter main.cc)
+    target_link_libraries(${name}-exporter PRIVATE sidecar::${name})
+    set_target_properties(${name}-exporter PROPERTIES
+                          RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+    sidecar_ship(${name}-exporter)
+  endif()
+endfunction()

@@ -1,0 +1,15 @@
+# sidecar_library(metrics SOURCES a.cc b.cc LINK sidecar::base re2): one static library a folder.
+function(sidecar_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEAVY;LINK" ${ARGN})
+  add_library(sidecar_${name} STATIC ${ARG_SOURCES} ${ARG_HEAVY})
+  add_library(sidecar::${name} ALIAS sidecar_${name})
+  target_include_directories(sidecar_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(sidecar_${name} PUBLIC ${ARG_LINK})
+  if(CMAKE_BUILD_TYPE STREQUAL "Release" AND SIDECAR_SANITIZE STREQUAL "")
+    # Fat objects: the binaries link with LTO, benchmarks without.
+    target_compile_options(sidecar_${name} PRIVATE -flto -ffat-lto-objects -ffunction-sections)
+  endif()
+  if(ARG_HEAVY)
+    sidecar_heavy(${ARG_HEAVY})
+  endif()
+endfunction()

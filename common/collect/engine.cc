@@ -1,0 +1,89 @@
+#include "common/collect/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/collect/scheduler.h"
+
+namespace sidecar {
+namespace {
+
+constexpr Millis kLongestWait = std::chrono::hours(1);
+
+}  // namespace
+
+struct Engine::Impl {
+  Impl(const Identity& identity, const Runtime& lent)
+      : runtime(lent), scheduler(std::make_shared<Scheduler>(identity, lent)) {}
+
+  std::shared_ptr<const Batch> Gauges(const Gathering& gathering) const;
+  void CountMissed(const Gathering& gathering) const;
+
+  const Runtime runtime;
+  const std::shared_ptr<Scheduler> scheduler;  // shared with its threads
+  const std::shared_ptr<BatchPool> gauges = std::make_shared<BatchPool>();
+};
+
+std::shared_ptr<const Batch> Engine::Impl::Gauges(const Gathering& gathering) const {
+  auto batch = gauges->Take();
+  Sink sink(*batch);
+  GatherGauges rows(scheduler->self(), sink);
+  for (const Gathering::Item& item : gathering.items) {
+    GatherRow row{.collector = item.entry->name(),
+                  .success = item.outcome.success,
+                  .seconds = item.outcome.seconds,
+                  .samples = item.outcome.samples};
+    if (item.age) row.age_seconds = std::chrono::duration<double>(*item.age).count();
+    rows.Add(row);
+  }
+  for (const DisabledMember& disabled : gathering.generation->disabled) {
+    rows.Disabled(disabled.name, disabled.reason);
+  }
+  rows.LeftBehind(gathering.left_behind, kMaxLeftBehind);
+  batch->Seal();
+  return batch;
+}
+
+void Engine::Impl::CountMissed(const Gathering& gathering) const {
+  for (const Gathering::Item& item : gathering.items) {
+    if (item.missed) scheduler->self().CountError(item.entry->name(), *item.outcome.reason);
+  }
+}
+
+Engine::Engine(Identity identity, Runtime runtime)
+    : impl_(std::make_unique<Impl>(identity, runtime)) {}
+
+Engine::~Engine() { impl_->scheduler->Close(); }
+
+void Engine::Swap(Plan plan) { impl_->scheduler->Swap(std::move(plan)); }
+
+std::vector<MemberStatus> Engine::Status() const { return impl_->scheduler->Status(); }
+
+Result<Snapshot> Engine::Gather(const Query& query) {
+  const Clock& clock = impl_->runtime.clock;
+  const Mono start = clock.mono();
+  Gathering gathering(start, start + std::clamp(query.timeout, Millis(0), kLongestWait));
+  if (auto gathered = impl_->scheduler->Gather(query, gathering); !gathered) {
+    return sidecar::Fail(std::move(gathered.error()));
+  }
+  Snapshot snapshot{.parts = {}, .names = query.names};
+  snapshot.parts.reserve(gathering.items.size() + 1);
+  std::vector<const std::string*> owners;
+  owners.reserve(gathering.items.size());
+  for (const Gathering::Item& item : gathering.items) {
+    if (!item.outcome.batch) continue;
+    snapshot.parts.push_back(item.outcome.batch);
+    owners.push_back(&item.entry->name());
+  }
+  snapshot.parts.push_back(impl_->Gauges(gathering));
+  const std::vector<std::size_t> dropped = DropDuplicates(snapshot);
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    if (dropped[i] > 0) impl_->scheduler->self().CountDropped(*owners[i], dropped[i]);
+  }
+  impl_->CountMissed(gathering);
+  impl_->scheduler->self().ObserveScrape(
+      std::chrono::duration<double>(clock.mono() - start).count());
+  return snapshot;
+}
+
+}  // namespace sidecar

@@ -1,0 +1,249 @@
+// Runs on their lanes: order, slices, and what comes of a run.
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "common/collect/scheduler.h"
+
+namespace sidecar {
+
+struct Scheduler::Execution {
+  std::optional<Error> error{};
+  std::shared_ptr<Batch> batch{};
+  std::size_t dropped = 0;
+};
+
+namespace {
+
+Span Expected(const Slot& slot) { return slot.last.value_or(Span(kUnknown)); }
+
+// The quickest first; who has waited longer counts as that much quicker, so that nobody starves.
+auto Rank(const Run& run) {
+  return std::pair(run.queued_at + Expected(*run.entry->slot), run.entry->order);
+}
+
+template <class Execution>
+Result<> Enter(const Entry& entry, const Scrape& scrape, Execution& execution) {
+  if (entry.task) return entry.task->Run(scrape);
+  execution.batch = entry.batches->Take();
+  Batch& batch = *execution.batch;
+  Sink sink(batch, entry.schedule.limits);
+  if (auto collected = entry.collector->Collect(scrape, sink); !collected) return collected;
+  if (batch.failure()) return Fail(*batch.failure());
+  execution.dropped = batch.Seal();
+  return {};
+}
+
+// The engine's wall: nothing that a collector throws gets past it.
+template <class Execution>
+Execution Execute(const Entry& entry, const Scrape& scrape) {
+  Execution execution;
+  try {
+    auto result = Enter(entry, scrape, execution);
+    if (!result) execution.error = std::move(result.error());
+  } catch (const std::exception& e) {
+    execution.error = Error{Errc::kInternal, std::string("exception: ") + e.what()};
+  } catch (...) {
+    execution.error = Error{Errc::kInternal, "exception of unknown type"};
+  }
+  return execution;
+}
+
+}  // namespace
+
+void Scheduler::RunLane(Lane& lane, std::uint64_t epoch, Thread& self) {
+  Lock lock(mutex_);
+  while (!closed_ && lane.epoch == epoch) {
+    std::shared_ptr<Run> run = Pick(lane);
+    if (!run) {
+      if (!lane.wanted && lane.queue.empty()) {
+        lane.threaded = false;
+        lanes_.erase(lane.name);
+        return;
+      }
+      lane.wake.wait(lock);
+      continue;
+    }
+    const Scrape scrape = Start(lane, run);
+    self.abroad = true;
+    lock.unlock();
+    auto execution = Execute<Execution>(*run->entry, scrape);
+    lock.lock();
+    self.abroad = false;
+    Finish(lane, *run, execution);
+    Flush(lock);
+    self.abroad = true;
+    lock.unlock();
+    execution = {};
+    run.reset();  // its collector may be an old generation's, and go with it
+    lock.lock();
+    self.abroad = false;
+  }
+}
+
+void Scheduler::Enqueue(const std::shared_ptr<Entry>& entry, std::uint64_t id, Mono now) {
+  entry->flight = std::make_shared<Run>(entry, id, now);
+  entry->lane->queue.push_back(entry->flight);
+  ++entry->slot->queued;
+}
+
+void Scheduler::WakeLanes(Mono now) {
+  for (auto& [name, lane] : lanes_) {
+    if (lane->queue.empty()) continue;
+    if (lane->current) {
+      Tighten(*lane, now);
+    } else {
+      WakeLane(*lane, now);
+    }
+  }
+}
+
+void Scheduler::WakeLane(Lane& lane, Mono now) {
+  if (lane.threaded) {
+    lane.wake.notify_one();
+    return;
+  }
+  lane.threaded = Launch([this, own = lane.shared_from_this(), epoch = lane.epoch](Thread& self) {
+    RunLane(*own, epoch, self);
+  });
+  if (!lane.threaded) FailQueued(lane, nullptr, Errc::kLimit, "no thread for its lane", now);
+}
+
+std::shared_ptr<Run> Scheduler::Pick(const Lane& lane) {
+  const std::shared_ptr<Run>* first = nullptr;
+  for (const auto& run : lane.queue) {
+    // Another generation's run of the name is still on its way, on this lane or another.
+    if (run->entry->slot->running) continue;
+    if (first == nullptr || Rank(*run) < Rank(**first)) first = &run;
+  }
+  return first == nullptr ? nullptr : *first;
+}
+
+Scrape Scheduler::Start(Lane& lane, const std::shared_ptr<Run>& run) {
+  Slot& slot = *run->entry->slot;
+  std::erase(lane.queue, run);
+  --slot.queued;
+  slot.running = run;
+  lane.current = run;
+  run->begun = true;
+  run->started = runtime_.clock.mono();
+  run->event = SliceEnd(lane, *run, run->started);
+  Cover(run->event);
+  return {runtime_.clock, run->event, run->stop.get_token(), run->id};
+}
+
+// The member's own timeout, cut so that each gather that waits for others of the lane gets them:
+// what is left to it after their usual time, the grace and as much again for the wake-ups, but at
+// least an even share, the member's own usual time and a half, and kMinSlice.
+Mono Scheduler::SliceEnd(const Lane& lane, const Run& run, Mono now) const {
+  const Slot& slot = *run.entry->slot;
+  const Span own = std::max<Span>(kMinSlice, slot.usual.value_or(Span{}) * 3 / 2);
+  Mono end = run.started + run.entry->schedule.timeout;
+  for (const Gathering* gathering : gatherings_) {
+    const Span budget = gathering->deadline - now;
+    Span others{};
+    int waiting = 0;
+    for (const Gathering::Item& item : gathering->items) {
+      if (!item.run || item.run->begun || item.run->done || item.entry->lane.get() != &lane) {
+        continue;
+      }
+      const Span expected = Expected(*item.entry->slot);
+      if (expected > budget) continue;  // it will not have that one anyway
+      others += expected;
+      ++waiting;
+    }
+    if (waiting == 0) continue;
+    const Span slice = std::max(budget - 2 * kGrace - others, budget / (waiting + 1));
+    end = std::min(end, std::max(run.started + own, now + slice));
+  }
+  return end;
+}
+
+void Scheduler::Tighten(Lane& lane, Mono now) {
+  Run& run = *lane.current;
+  if (run.done || run.stop_asked) return;
+  run.event = std::min(run.event, SliceEnd(lane, run, now));
+  Cover(run.event);
+}
+
+void Scheduler::Finish(Lane& lane, Run& run, Execution& execution) {
+  Slot& slot = *run.entry->slot;
+  slot.running.reset();
+  if (!run.left_behind) lane.current.reset();
+  if (closed_) return;  // the runtime may have gone
+  const Mono now = runtime_.clock.mono();
+  if (run.done) {
+    Returned(run, now);
+    return;
+  }
+  Complete(run, Judge(run, execution, now), now);
+  if (slot.queued > 0) WakeLanes(now);  // another generation's run waited for this one
+}
+
+Outcome Scheduler::Judge(const Run& run, Execution& execution, Mono now) {
+  Slot& slot = *run.entry->slot;
+  slot.last = now - run.started;
+  slot.samples = 0;
+  Outcome outcome{.seconds = std::chrono::duration<double>(*slot.last).count()};
+  if (run.stop_asked) {
+    const std::string why = execution.error ? ": " + execution.error->message : std::string();
+    execution.error = Error{Errc::kTimeout, "stopped at its deadline" + why};
+  }
+  if (execution.error) {
+    outcome.reason = execution.error->code;
+    Failed(slot, *outcome.reason, std::move(execution.error->message));
+    return outcome;
+  }
+  if (execution.dropped > 0) {
+    slot.dropped += execution.dropped;
+    self_.CountDropped(slot.name, execution.dropped);
+  }
+  slot.usual = slot.last;
+  if (execution.batch) {
+    slot.samples = outcome.samples = execution.batch->samples();
+    Warned(slot, execution.batch->warnings(), outcome);
+    outcome.batch = std::move(execution.batch);
+  }
+  outcome.success = !outcome.reason;
+  if (outcome.success) Succeeded(slot, now);
+  return outcome;
+}
+
+void Scheduler::Complete(Run& run, Outcome outcome, Mono now) {
+  Entry& entry = *run.entry;
+  run.done = true;
+  run.event = Mono::max();
+  run.outcome = std::move(outcome);
+  if (entry.flight.get() == &run) entry.flight.reset();
+  if (entry.background) {
+    Background& background = *entry.background;
+    const Outcome old = std::exchange(background.outcome, run.outcome);
+    background.ran = true;
+    if (run.outcome.batch) {
+      background.at = now;
+      if (old.batch) garbage_.push_back(std::const_pointer_cast<Batch>(old.batch));
+    } else {
+      background.outcome.batch = old.batch;
+      background.outcome.samples = old.samples;
+    }
+  }
+  for (Gathering* gathering : gatherings_) {
+    if (!gathering->Wants(run)) continue;
+    if (--gathering->pending == 0) gathering->done.notify_one();
+  }
+}
+
+void Scheduler::FailQueued(Lane& lane, const Slot* slot, Errc reason, const std::string& why,
+                           Mono now) {
+  auto failed = lane.TakeQueued([slot](const std::shared_ptr<Run>& run) {
+    return slot == nullptr || run->entry->slot.get() == slot;
+  });
+  for (auto& run : failed) {
+    Failed(*run->entry->slot, reason, why);
+    Complete(*run, {.reason = reason}, now);
+    garbage_.push_back(std::move(run));
+  }
+}
+
+}  // namespace sidecar

@@ -1,0 +1,208 @@
+#include "common/metrics/encoder.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "common/metrics/dialect.h"
+
+namespace sidecar {
+namespace {
+
+// Writes the rows of one family. What repeats from row to row is rendered once.
+class RowWriter {
+ public:
+  RowWriter(const Batch::Impl& batch, const FamilyRows& family, bool exemplars, Output& output);
+  void WriteAll();
+
+ private:
+  void WriteNumber(const Row& row);
+  void WriteHistogram(const Row& row);
+  void WriteSummary(const Row& row);
+
+  // a="x",b="y": no braces, and no comma at the end.
+  char* PutLabels(char* out, std::string_view text) const;
+  char* PutPairs(char* out, std::string_view text) const;
+  std::size_t LabelRoom(const Row& row) const { return fixed_ + std::size_t{3} * row.size; }
+  void RenderLabels(const Row& row);
+  // name_bucket{a="x",le="1.0"} 7, without the end of the line.
+  void WriteBound(const char* suffix, std::string_view key, double bound, double value);
+  void WriteTotal(const char* suffix, double value);
+  void WriteExemplar(const Compound& compound, std::uint32_t bucket, std::uint32_t& next);
+
+  const Batch::Impl& batch_;
+  const FamilyRows& family_;
+  const bool exemplars_;
+  Output& output_;
+  std::vector<std::string> opening_;  // a=" of the first label, ",b=" of the others
+  std::size_t fixed_ = 0;             // bytes of these, name and punctuation
+  std::string labels_;                // of the compound row at hand, with a comma behind each
+};
+
+RowWriter::RowWriter(const Batch::Impl& batch, const FamilyRows& family, bool exemplars,
+                     Output& output)
+    : batch_(batch), family_(family), exemplars_(exemplars), output_(output) {
+  fixed_ = family.info.name.size() + 64;
+  for (const std::string_view label : family.info.labels) {
+    opening_.push_back((opening_.empty() ? "" : "\",") + std::string(label) + "=\"");
+    fixed_ += opening_.back().size();
+  }
+}
+
+void RowWriter::WriteAll() {
+  for (std::size_t i = 0; i < family_.rows.size() && !output_.failed(); ++i) {
+    const Row& row = family_.rows[i];
+    batch_.Prefetch(family_, i + kAhead);
+    switch (family_.info.kind) {
+      case Kind::kHistogram:
+        WriteHistogram(row);
+        break;
+      case Kind::kSummary:
+        WriteSummary(row);
+        break;
+      default:
+        WriteNumber(row);
+    }
+  }
+}
+
+char* RowWriter::PutLabels(char* out, std::string_view text) const {
+  if (family_.foreign) return PutPairs(out, text);
+  const char* at = text.data();
+  for (const std::string& opening : opening_) {
+    out = PutText(out, opening);
+    out = PutEscaped(out, TakeString(at));
+  }
+  if (!opening_.empty()) *out++ = '"';
+  return out;
+}
+
+char* RowWriter::PutPairs(char* out, std::string_view text) const {
+  for (const char* at = text.data(); at != text.data() + text.size();) {
+    if (at != text.data()) *out++ = ',';
+    out = PutText(PutText(out, TakeString(at)), "=\"");
+    out = PutEscaped(out, TakeString(at));
+    *out++ = '"';
+  }
+  return out;
+}
+
+void RowWriter::WriteNumber(const Row& row) {
+  char* out = PutText(output_.Reserve(LabelRoom(row)), family_.info.name);
+  if (row.size != 0) {
+    *out++ = '{';
+    out = PutLabels(out, batch_.RowText(row));
+    *out++ = '}';
+  }
+  *out++ = ' ';
+  out = PutNumber(out, row.value);
+  *out++ = '\n';
+  output_.Commit(out);
+}
+
+void RowWriter::WriteBound(const char* suffix, std::string_view key, double bound, double value) {
+  char* out = output_.Reserve(fixed_ + labels_.size() + 2 * kNumberSize);
+  out = PutText(PutText(out, family_.info.name), suffix);
+  *out++ = '{';
+  out = PutText(PutText(PutText(out, labels_), key), "=\"");
+  out = PutText(PutBound(out, bound), "\"} ");
+  output_.Commit(PutNumber(out, value));
+}
+
+void RowWriter::WriteTotal(const char* suffix, double value) {
+  char* out = output_.Reserve(fixed_ + labels_.size() + kNumberSize);
+  out = PutText(PutText(out, family_.info.name), suffix);
+  if (!labels_.empty()) {
+    *out++ = '{';
+    out = PutText(out, {labels_.data(), labels_.size() - 1});
+    *out++ = '}';
+  }
+  *out++ = ' ';
+  out = PutNumber(out, value);
+  *out++ = '\n';
+  output_.Commit(out);
+}
+
+void RowWriter::WriteExemplar(const Compound& compound, std::uint32_t bucket, std::uint32_t& next) {
+  if (!exemplars_ || next == compound.exemplar_count) return;
+  const StoredExemplar& exemplar = batch_.exemplars[compound.exemplars + next];
+  if (exemplar.bucket != bucket) return;
+  ++next;
+  char* out = output_.Reserve(std::size_t{exemplar.size} * 3 + 2 * kNumberSize);
+  out = PutPairs(PutText(out, " # {"), {batch_.text.data() + exemplar.text, exemplar.size});
+  out = PutNumber(PutText(out, "} "), exemplar.value);
+  *out++ = ' ';
+  output_.Commit(PutSeconds(out, exemplar.time_ms));
+}
+
+void RowWriter::RenderLabels(const Row& row) {
+  labels_.resize(LabelRoom(row));
+  char* const end = PutLabels(labels_.data(), batch_.RowText(row));
+  labels_.resize(static_cast<std::size_t>(end - labels_.data()));
+  if (!labels_.empty()) labels_ += ',';
+}
+
+void RowWriter::WriteHistogram(const Row& row) {
+  const Compound& compound = batch_.CompoundOf(row);
+  const auto bounds = batch_.Numbers(compound.keys, compound.size);
+  const auto counts = batch_.Numbers(compound.values, std::size_t{compound.size} + 1);
+  RenderLabels(row);
+  std::uint32_t exemplar = 0;
+  for (std::uint32_t i = 0; i < counts.size(); ++i) {
+    const bool last = i == bounds.size();
+    WriteBound("_bucket", "le", last ? std::numeric_limits<double>::infinity() : bounds[i],
+               counts[i]);
+    WriteExemplar(compound, i, exemplar);
+    output_.Append("\n");
+  }
+  WriteTotal("_sum", compound.sum);
+  WriteTotal("_count", compound.count);
+}
+
+void RowWriter::WriteSummary(const Row& row) {
+  const Compound& compound = batch_.CompoundOf(row);
+  const auto quantiles = batch_.Numbers(compound.keys, compound.size);
+  const auto values = batch_.Numbers(compound.values, compound.size);
+  RenderLabels(row);
+  for (std::size_t i = 0; i < quantiles.size(); ++i) {
+    WriteBound("", "quantile", quantiles[i], values[i]);
+    output_.Append("\n");
+  }
+  WriteTotal("_sum", compound.sum);
+  WriteTotal("_count", compound.count);
+}
+
+// Whether name[] asks for the family: by its name, or by that of one of its samples.
+bool Asked(const std::vector<std::string>& names, const FamilyInfo& info) {
+  if (names.empty()) return true;
+  const auto asked = [&](const char* suffix) {
+    return std::ranges::find(names, std::string(info.name) + suffix) != names.end();
+  };
+  if (asked("")) return true;
+  const bool histogram = info.kind == Kind::kHistogram;
+  if (!histogram && info.kind != Kind::kSummary) return false;
+  return asked("_sum") || asked("_count") || (histogram && asked("_bucket"));
+}
+
+}  // namespace
+
+Result<> Encode(const Snapshot& snapshot, Format format, const Write& write) {
+  const FamilyGroups all(snapshot.parts);
+  Output output(write);
+  const auto dialect = format == Format::kText ? MakeText(all) : MakeOpenMetrics(all);
+  for (std::size_t i = 0; i < all.groups().size() && !output.failed(); ++i) {
+    const FamilyGroups::Group& group = all.groups()[i];
+    if (!Asked(snapshot.names, group.info)) continue;
+    dialect->Begin(i, output);
+    for (std::uint32_t at = group.first; at != kNone; at = all.members()[at].next) {
+      const FamilyGroups::Member& member = all.members()[at];
+      const FamilyRows& family = all.rows(member);
+      if (family.info.kind != group.info.kind) continue;  // nobody dropped it
+      RowWriter(all.batch(member), family, dialect->exemplars(), output).WriteAll();
+    }
+  }
+  dialect->End(output);
+  return output.Finish();
+}
+
+}  // namespace sidecar

@@ -1,0 +1,45 @@
+#pragma once
+// A snapshot as bytes, in 64 KiB pieces. Stateless, thread-safe. Every format carries the same
+// series: exposition.md section 5 has the rules.
+//
+//   const Negotiated answer = Negotiate(request.header("Accept"));
+//   Encode(snapshot, answer.format, write);
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/metrics/batch.h"
+#include "common/metrics/sink.h"
+
+namespace sidecar {
+
+// What a scrape gathered: no format yet; families and series unique over all parts.
+struct Snapshot {
+  std::vector<std::shared_ptr<const Batch>> parts;
+  std::vector<std::string> names;  // families to write (name[]); empty: all
+};
+
+// What the parts of one scrape share: a family of several parts becomes one; a row whose labels an
+// earlier part has, or a family whose kind differs from an earlier part's, is left out of the later
+// part. Returns how many rows each part lost.
+std::vector<std::size_t> DropDuplicates(Snapshot& snapshot);
+
+// Snapshots of several exporters on one port, as one (and unique again).
+Snapshot Merge(std::span<const Snapshot> exporters);
+
+enum class Format : std::uint8_t { kText, kOpenMetrics };
+struct Negotiated {
+  Format format;
+  std::string content_type;
+};
+// Text 0.0.4 unless OpenMetrics 1.0.0 or 0.0.1 is accepted with a higher or equal quality. A
+// malformed Accept is text.
+Negotiated Negotiate(std::string_view accept);
+
+// An error ends the encoding: the peer has left.
+using Write = std::function<Result<>(std::string_view)>;
+Result<> Encode(const Snapshot& snapshot, Format format, const Write& write);
+
+}  // namespace sidecar

@@ -1,0 +1,30 @@
+#include "common/metrics/family_groups.h"
+
+namespace sidecar {
+
+FamilyGroups::FamilyGroups(std::span<const std::shared_ptr<const Batch>> parts) {
+  IndexTable names;
+  for (std::uint32_t part = 0; part < parts.size(); ++part) {
+    batches_.push_back(&parts[part]->impl());
+    for (const std::uint32_t family : batches_[part]->order) Add(part, family, names);
+  }
+}
+
+void FamilyGroups::Add(std::uint32_t part, std::uint32_t family, IndexTable& names) {
+  const auto member = static_cast<std::uint32_t>(members_.size());
+  members_.push_back({part, family, kNone});
+  const FamilyRows& rows = batches_[part]->families[family];
+  const std::uint32_t found = names.Find(
+      rows.hash, [&](std::uint32_t group) { return groups_[group].info.name == rows.info.name; });
+  if (found == kNone) {
+    names.Insert(rows.hash, static_cast<std::uint32_t>(groups_.size()));
+    groups_.push_back({rows.info, member, member, false});
+    return;
+  }
+  Group& group = groups_[found];
+  group.several_parts = group.several_parts || members_[group.last].part != part;
+  members_[group.last].next = member;
+  group.last = member;
+}
+
+}  // namespace sidecar

@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <string>
+#include <unordered_set>
+
+#include "common/metrics/dialect.h"
+
+namespace sidecar {
+namespace {
+
+// Prometheus drops a scrape whose UNIT is not the last word of the family's name, so it is taken
+// from there.
+constexpr std::string_view kUnits[] = {"seconds", "bytes",  "ratio", "celsius", "volts",
+                                       "amperes", "joules", "grams", "meters",  "hertz"};
+
+std::string_view UnitOf(std::string_view name) {
+  for (const std::string_view unit : kUnits) {
+    if (name.size() > unit.size() + 1 && name.ends_with(unit) &&
+        name[name.size() - unit.size() - 1] == '_') {
+      return unit;
+    }
+  }
+  return {};
+}
+
+std::string_view Strip(std::string_view name, std::string_view suffix) {
+  const bool there = name.size() > suffix.size() && name.ends_with(suffix);
+  return there ? name.substr(0, name.size() - suffix.size()) : std::string_view{};
+}
+
+class OpenMetricsDialect final : public Dialect {
+ public:
+  explicit OpenMetricsDialect(const FamilyGroups& all);
+
+  void Begin(std::size_t group, Output& output) override {
+    const auto& [name, type] = types_[group];
+    PutHelp(output, name, all_.groups()[group].info.help, true);
+    output.Append("# TYPE ");
+    output.Append(name);
+    output.Append(" ");
+    output.Append(type);
+    output.Append("\n");
+    const std::string_view unit = UnitOf(name);
+    if (unit.empty() || type == "info") return;  // an info has none
+    output.Append("# UNIT ");
+    output.Append(name);
+    output.Append(" ");
+    output.Append(unit);
+    output.Append("\n");
+  }
+  void End(Output& output) override { output.Append("# EOF\n"); }
+  bool exemplars() const override { return true; }
+
+ private:
+  struct Type {
+    std::string_view name, type;
+  };
+  // A counter is named without _total and an info without _info, as far as they have that suffix
+  // and no other family has the short name; else their samples stay and the type gives way.
+  Type TypeOf(const FamilyGroups::Group& group);
+  bool AllOnes(const FamilyGroups::Group& group) const;
+
+  const FamilyGroups& all_;
+  std::unordered_set<std::string_view> taken_;
+  std::vector<Type> types_;
+};
+
+OpenMetricsDialect::OpenMetricsDialect(const FamilyGroups& all) : all_(all) {
+  for (const FamilyGroups::Group& group : all.groups()) taken_.insert(group.info.name);
+  for (const FamilyGroups::Group& group : all.groups()) types_.push_back(TypeOf(group));
+}
+
+OpenMetricsDialect::Type OpenMetricsDialect::TypeOf(const FamilyGroups::Group& group) {
+  const std::string_view name = group.info.name;
+  switch (group.info.kind) {
+    case Kind::kCounter: {
+      const std::string_view stripped = Strip(name, "_total");
+      if (stripped.empty() || !taken_.insert(stripped).second) return {name, "unknown"};
+      return {stripped, "counter"};
+    }
+    case Kind::kInfo: {
+      const std::string_view stripped = Strip(name, "_info");
+      if (stripped.empty() || !AllOnes(group) || !taken_.insert(stripped).second) {
+        return {name, "gauge"};
+      }
+      return {stripped, "info"};
+    }
+    case Kind::kGauge:
+      return {name, "gauge"};
+    case Kind::kHistogram:
+      return {name, "histogram"};
+    case Kind::kSummary:
+      return {name, "summary"};
+    case Kind::kUnknown:
+      break;
+  }
+  return {name, "unknown"};
+}
+
+bool OpenMetricsDialect::AllOnes(const FamilyGroups::Group& group) const {
+  for (std::uint32_t at = group.first; at != kNone; at = all_.members()[at].next) {
+    const FamilyRows& family = all_.rows(all_.members()[at]);
+    const auto one = [](const Row& row) { return row.value == 1; };
+    if (!std::all_of(family.rows.begin(), family.rows.end(), one)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::unique_ptr<Dialect> MakeOpenMetrics(const FamilyGroups& all) {
+  return std::make_unique<OpenMetricsDialect>(all);
+}
+
+}  // namespace sidecar

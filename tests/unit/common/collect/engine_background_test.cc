@@ -1,0 +1,200 @@
+#include "tests/unit/common/collect/engine_harness.h"
+
+namespace sidecar {
+namespace {
+
+const Schedule kMinute{.interval = Millis(60'000)};
+constexpr Millis kInterval{60'000};
+
+// Gives the number of its run.
+struct Counting {
+  std::atomic<int> runs = 0;
+  CollectFn fn(const std::string& name) {
+    return [this, name](const Scrape&, Sink& sink) {
+      PutValue(sink, name, ++runs);
+      return Result<>();
+    };
+  }
+};
+
+// Until the run of `runs` has ended and the keeper waits for the next.
+void AwaitRuns(EngineHarness& h, const std::string& name, const std::atomic<int>& runs, int times) {
+  AwaitTrue([&] { return runs >= times; });
+  h.AwaitState(name, "idle");
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
+}
+
+std::string Age(const std::string& name, const std::string& age) {
+  return "sidecar_collector_age_seconds{exporter=\"host\",collector=\"" + name + "\"} " + age +
+         "\n";
+}
+
+TEST(EngineBackground, RunsSoonAndServesTheLastResultWithItsAge) {
+  EngineHarness h;
+  Counting counting;
+  h.Swap(Collects("b", counting.fn("b"), kMinute), Collects("z", Gives("z", 1)));
+  AwaitRuns(h, "b", counting.runs, 1);
+  EXPECT_THAT(h.Gather(), AllOf(HasSubstr("b_value 1\n"), HasSubstr(Age("b", "0")),
+                                HasSubstr(Success("b", true)), Not(HasSubstr(Age("z", "0")))));
+  h.clock.Advance(Millis(42'000));
+  EXPECT_THAT(h.Gather(), AllOf(HasSubstr("b_value 1\n"), HasSubstr(Age("b", "42"))));
+  EXPECT_THAT(h.Gather({.collect = {"b"}}), HasSubstr("b_value 1\n"));
+  h.clock.Advance(Millis(18'000));
+  AwaitRuns(h, "b", counting.runs, 2);
+  EXPECT_THAT(h.Gather(), AllOf(HasSubstr("b_value 2\n"), HasSubstr(Age("b", "0"))));
+  EXPECT_EQ(counting.runs, 2);
+  EXPECT_EQ(h.StatusOf("b").interval_seconds, 60);
+}
+
+TEST(EngineBackground, KeepsItsRhythmAndPilesNothingUp) {
+  EngineHarness h;
+  Counting counting;
+  h.Swap(Collects("b", counting.fn("b"), kMinute));
+  AwaitRuns(h, "b", counting.runs, 1);
+  const Mono start = h.clock.mono();
+  h.clock.Advance(5 * kInterval + Millis(10'000));  // the machine slept
+  AwaitRuns(h, "b", counting.runs, 2);
+  h.clock.Advance(std::chrono::duration_cast<Millis>(start + 6 * kInterval - h.clock.mono()) -
+                  Millis(1));
+  AwaitRuns(h, "b", counting.runs, 2);
+  EXPECT_EQ(counting.runs, 2);
+  h.clock.Advance(Millis(1));  // on the beat, not ten seconds late
+  AwaitRuns(h, "b", counting.runs, 3);
+}
+
+TEST(EngineBackground, IsAbsentPastItsMaxAge) {
+  EngineHarness h;
+  Gate gate;
+  gate.Open();
+  h.Swap(Collects("b",
+                  [&](const Scrape&, Sink& sink) {
+                    gate.Pass();
+                    PutValue(sink, "b", 1);
+                    return Result<>();
+                  },
+                  {.interval = kInterval, .timeout = Millis(500'000), .max_age = Millis(90'000)}));
+  gate.AwaitEntered(1);
+  h.AwaitState("b", "idle");
+  gate.Shut();
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
+  h.clock.Advance(kInterval);
+  gate.AwaitEntered(2);  // in flight, for long
+  h.clock.Advance(Millis(30'000));
+  EXPECT_THAT(h.Gather(), AllOf(HasSubstr(Age("b", "90")), HasSubstr("b_value 1\n")));
+  h.clock.Advance(Millis(1'000));
+  EXPECT_THAT(h.Gather(), AllOf(HasSubstr(Success("b", false)), Not(HasSubstr("b_value")),
+                                Not(HasSubstr("age_seconds"))));
+  EXPECT_EQ(h.Errors("b", "timeout"), 1);
+  gate.Open();
+}
+
+TEST(EngineBackground, IsServedForThreeIntervalsWhenItsRunsFail) {
+  EngineHarness h;
+  std::atomic<int> runs = 0;
+  h.Swap(Collects(
+      "b",
+      [&](const Scrape&, Sink& sink) -> Result<> {
+        if (++runs > 1) return Fail(Errc::kUnavailable, "down");
+        PutValue(sink, "b", 1);
+        return {};
+      },
+      kMinute));
+  AwaitRuns(h, "b", runs, 1);
+  for (int i = 2; i <= 4; ++i) {
+    h.clock.Advance(kInterval);
+    AwaitRuns(h, "b", runs, i);
+    EXPECT_THAT(h.Gather(), AllOf(HasSubstr("b_value 1\n"), HasSubstr(Success("b", false))));
+  }
+  EXPECT_EQ(h.Errors("b", "unavailable"), 3);
+  h.clock.Advance(Millis(1'000));
+  EXPECT_THAT(h.Gather(), AllOf(Not(HasSubstr("b_value")), HasSubstr(Success("b", false))));
+  EXPECT_EQ(h.Errors("b", "unavailable"), 4);
+}
+
+TEST(EngineBackground, DoesNotKeepAScrapeWaitingForItsFirstRunUnlessAsked) {
+  EngineHarness h;
+  Gate gate;
+  h.Swap(Collects(
+      "b",
+      [&](const Scrape&, Sink& sink) {
+        gate.Pass();
+        PutValue(sink, "b", 1);
+        return Result<>();
+      },
+      kMinute));
+  gate.AwaitEntered(1);
+  EXPECT_THAT(h.Gather(), AllOf(HasSubstr(Success("b", false)), Not(HasSubstr("b_value"))));
+  EXPECT_EQ(h.Errors("b", "timeout"), 0) << "it has not failed, it has just begun";
+  auto once = h.GatherLater({.wait_for_background = true});
+  ASSERT_TRUE(h.clock.AwaitBlocked(2));
+  gate.Open();
+  EXPECT_THAT(once.get(), AllOf(HasSubstr("b_value 1\n"), HasSubstr(Success("b", true)),
+                                HasSubstr(Age("b", "0"))));
+  EXPECT_EQ(gate.entered(), 1);
+}
+
+TEST(EngineBackground, IsLeftBehindByTheKeeperWhenItHangs) {
+  EngineHarness h;
+  Gate gate;
+  h.Swap(Collects(
+             "b",
+             [&](const Scrape&, Sink&) {
+               gate.Pass();
+               return Result<>();
+             },
+             kMinute),
+         Collects("z", Gives("z", 1)));
+  gate.AwaitEntered(1);
+  const Mono deadline = h.clock.mono() + Millis(5'000);
+  ASSERT_TRUE(h.clock.AwaitBlockedUntil(deadline));
+  h.clock.Advance(Millis(5'000));
+  ASSERT_TRUE(h.clock.AwaitBlockedUntil(deadline + kGrace));
+  h.clock.Advance(kGrace);
+  h.AwaitState("b", "left behind");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(h.clock.AwaitBlocked(1));
+    h.clock.Advance(kInterval);
+    EXPECT_THAT(h.Gather(), AllOf(HasSubstr("z_value 1\n"), HasSubstr(Success("b", false))));
+  }
+  EXPECT_EQ(gate.entered(), 1);
+  gate.Open();
+  h.AwaitState("b", "idle");
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
+  h.clock.Advance(kInterval);
+  gate.AwaitEntered(2);
+  h.AwaitState("b", "idle");
+  EXPECT_THAT(h.Gather(), HasSubstr(Success("b", true)));
+}
+
+TEST(EngineBackground, RunsTasksOnTheirIntervalAndCountsTheirErrors) {
+  EngineHarness h;
+  std::atomic<int> runs = 0;
+  Plan plan;
+  plan.tasks.push_back({"follow",
+                        {.interval = Millis(15'000), .lane = "streams"},
+                        std::make_unique<FnTask>([&](const Scrape& scrape) -> Result<> {
+                          EXPECT_EQ(scrape.LeftMs(), 5'000);
+                          if (++runs == 2) return Fail(Errc::kDenied, "no");
+                          return {};
+                        })});
+  h.engine->Swap(std::move(plan));
+  for (int i = 1; i <= 4; ++i) {
+    AwaitRuns(h, "follow", runs, i);
+    h.clock.Advance(Millis(15'000));
+  }
+  EXPECT_EQ(h.Errors("follow", "denied"), 1);
+  EXPECT_TRUE(h.StatusOf("follow").task);
+  EXPECT_THAT(h.Gather(), Not(HasSubstr("success{")));
+  AwaitRuns(h, "follow", runs, 5);
+}
+
+TEST(EngineBackground, StartsNoKeeperForForegroundMembers) {
+  EngineHarness h;
+  h.Swap(Collects("z", Gives("z", 1)));
+  for (int i = 0; i < 3; ++i) h.Gather();
+  h.clock.Advance(kInterval);
+  EXPECT_FALSE(h.clock.AwaitBlockedFor(1, Millis(50)));
+}
+
+}  // namespace
+}  // namespace sidecar
