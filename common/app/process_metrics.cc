@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -34,7 +35,12 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
+// Since Linux 6.2 the size of the folder is the count; before that it is 0.
 std::optional<double> CountEntries(const std::string& path) {
+  struct stat folder {};
+  if (::stat(path.c_str(), &folder) == 0 && folder.st_size > 0) {
+    return static_cast<double>(folder.st_size);
+  }
   const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
   if (!directory) return std::nullopt;
   int entries = 0;
@@ -64,14 +70,16 @@ double BootTime(const std::string& procfs) {
 ProcessMetrics::ProcessMetrics(std::string procfs)
     : stat_(procfs + "/self/stat"),
       fd_directory_(procfs + "/self/fd"),
-      boot_time_(BootTime(procfs)) {}
+      boot_time_(BootTime(procfs)),
+      max_fds_(LimitOf(RLIMIT_NOFILE, std::numeric_limits<double>::infinity())),
+      max_virtual_(LimitOf(RLIMIT_AS, -1)) {}
 
 void ProcessMetrics::Collect(Sink& sink) {
   const std::scoped_lock lock(mutex_);
   if (const auto text = stat_.Read()) CollectStat(*text, sink);
   if (const auto open = CountEntries(fd_directory_)) sink.Add(kOpenFds, *open);
-  sink.Add(kMaxFds, LimitOf(RLIMIT_NOFILE, std::numeric_limits<double>::infinity()));
-  sink.Add(kVirtualMax, LimitOf(RLIMIT_AS, -1));
+  sink.Add(kMaxFds, max_fds_);
+  sink.Add(kVirtualMax, max_virtual_);
 }
 
 void ProcessMetrics::CollectStat(std::string_view text, Sink& sink) const {

@@ -24,6 +24,7 @@ class ProcessMetrics {
   KeptFile stat_;
   std::string fd_directory_;
   double boot_time_ = 0;  // Unix seconds; 0: unknown
+  double max_fds_, max_virtual_;
 };
 
 }  // namespace sidecar

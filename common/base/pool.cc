@@ -53,12 +53,13 @@ Pool::~Pool() {
 }
 
 bool Pool::Run(std::function<void()> work) {
-  const std::scoped_lock lock(impl_->mutex);
+  std::unique_lock lock(impl_->mutex);
   if (impl_->stopping) return false;
   if (!impl_->idle.empty()) {
     Worker& worker = *impl_->idle.back();
     impl_->idle.pop_back();
     worker.work = std::move(work);
+    lock.unlock();  // or it would wake only to wait for the mutex
     worker.wake.notify_one();
     return true;
   }
