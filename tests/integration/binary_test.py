@@ -74,7 +74,7 @@ class Flags(unittest.TestCase):
 
     def test_a_peers_flag_that_does_not_exist_here_is_refused_by_name(self):
         for flag in ("--web.systemd-socket", "--collector.systemd",
-                     "--collector.textfile.directory=/tmp"):
+                     "--collector.hwmon.chip-exclude=x"):
             said = run([HOST, flag])
             self.assertEqual(said.returncode, 2, flag)
             self.assertIn(flag.split("=")[0], said.stderr)

@@ -27,7 +27,7 @@ DEBIAN_PEER = TOOLS / "node-exporter/usr/bin/prometheus-node-exporter"
 
 # Those that node_exporter has too.
 COLLECTORS = ("cpu", "diskstats", "filefd", "filesystem", "loadavg", "meminfo", "netdev",
-              "pressure", "stat", "time", "uname", "vmstat")
+              "pressure", "stat", "textfile", "time", "uname", "vmstat")
 TEXT = "text/plain;version=0.0.4"
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
