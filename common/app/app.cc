@@ -149,7 +149,8 @@ int App::Run(int argc, char** argv) {
   ::_exit(code);
 }
 
-int App::Run(std::span<const char* const> args, const Clock& clock, std::stop_token stop) try {
+int App::Run(std::span<const char* const> args, const Clock& clock,
+             const std::stop_token& stop) try {
   Signals signals;  // before any thread
   std::vector<std::string_view> refused;
   for (const auto& exporter : exporters_) {

@@ -33,7 +33,8 @@ class App {
   App& Add(std::unique_ptr<Exporter> exporter);
   // 0: done; 1: could not start (a taken port); 2: wrong flags or configuration.
   int Run(int argc, char** argv);
-  int Run(std::span<const char* const> args, const Clock& clock, std::stop_token stop);  // tests
+  int Run(std::span<const char* const> args, const Clock& clock,
+          const std::stop_token& stop);  // tests
 
  private:
   std::string name_;

@@ -67,7 +67,7 @@ double BootTime(const std::string& procfs) {
 
 }  // namespace
 
-ProcessMetrics::ProcessMetrics(std::string procfs)
+ProcessMetrics::ProcessMetrics(const std::string& procfs)
     : stat_(procfs + "/self/stat"),
       fd_directory_(procfs + "/self/fd"),
       boot_time_(BootTime(procfs)),

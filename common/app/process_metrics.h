@@ -14,7 +14,7 @@ namespace sidecar {
 
 class ProcessMetrics {
  public:
-  explicit ProcessMetrics(std::string procfs = "/proc");
+  explicit ProcessMetrics(const std::string& procfs = "/proc");
   void Collect(Sink& sink);
 
  private:

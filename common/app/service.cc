@@ -207,9 +207,7 @@ void Service::ShowReload(bool successful) {
 Result<> Service::Start() {
   ShowReload(true);
   if (!options_.shared_listen.empty()) {
-    std::vector<Part*> all;
-    for (const auto& part : parts_) all.push_back(part.get());
-    auto server = Server::Start(options_.shared_listen, options_.limits, Routes(all),
+    auto server = Server::Start(options_.shared_listen, options_.limits, Routes(AllParts()),
                                 parts_.front()->runtime, "all");
     if (!server) return Fail(std::move(server.error()));
     shared_ = std::move(*server);
@@ -238,10 +236,15 @@ void Service::Drain() {
   for (const auto& part : parts_) drain(part->server.get());
 }
 
-Result<> Service::Once(const Write& write) {
+std::vector<Service::Part*> Service::AllParts() const {
   std::vector<Part*> all;
+  all.reserve(parts_.size());
   for (const auto& part : parts_) all.push_back(part.get());
-  auto snapshot = Gather(all, {.wait_for_background = true});
+  return all;
+}
+
+Result<> Service::Once(const Write& write) {
+  auto snapshot = Gather(AllParts(), {.wait_for_background = true});
   if (!snapshot) return Fail(std::move(snapshot.error()));
   return Encode(*snapshot, Format::kText, write);
 }
@@ -334,7 +337,9 @@ Router Service::Routes(const std::vector<Part*>& parts) {
     std::vector<ExporterStatus> all;
     for (Part* part : parts) {
       const std::string name(part->identity.name);
-      all.push_back({name, parts.size() > 1 ? path + "/" + name : path, part->engine->Status()});
+      std::string metrics_path = path;
+      if (parts.size() > 1) metrics_path.append("/").append(name);
+      all.push_back({name, std::move(metrics_path), part->engine->Status()});
     }
     return all;
   };

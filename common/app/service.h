@@ -49,6 +49,7 @@ class Service {
   bool NeedsRestart(const Generation& next) const;
   Router Routes(const std::vector<Part*>& parts);
   Response Metrics(const std::vector<Part*>& parts, const Request& request);
+  std::vector<Part*> AllParts() const;
   static std::vector<Query> Share(const std::vector<Part*>& parts, const Query& query);
   Result<Snapshot> Gather(const std::vector<Part*>& parts, const Query& query);
   std::shared_ptr<const Batch> Own(const std::vector<Part*>& parts);
