@@ -141,6 +141,10 @@ App& App::Add(std::unique_ptr<Exporter> exporter) {
 int App::Run(int argc, char** argv) {
   // Two arenas: a scrape's threads come and go, and each would keep an arena of its own resident.
   mallopt(M_ARENA_MAX, 2);
+  // A limit's worth of rows is given back to the system at once. By default glibc raises its
+  // threshold to the largest block it saw freed, and one flood would stay resident for good.
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 512 * 1024);
   const std::unique_ptr<Clock> clock = MakeSystemClock();
   const std::vector<const char*> args(argv + 1, argv + argc);
   const int code = Run(args, *clock, {});

@@ -17,6 +17,7 @@ make_scratch() {
   trap 'exit 143' TERM
   trap 'exit 129' HUP
   SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/sidecar-exporters.XXXXXX")
+  chmod 711 "$SCRATCH" # a server run as another user must reach its own folder in it
 }
 
 clean_up() {

@@ -11,6 +11,8 @@ import support
 
 SCRAPES = 200
 WARM_UP = 20
+# Each thread has then parsed a configuration once: before, the heap finds its shape.
+RELOAD_WARM_UP = 30
 HEALTHY = {"fire_steady": 10, "fire_kept_total": 1, "fire_part": 5, "fire_text": 1,
            "fire_background": 10}
 REASONS = {"hang": "timeout", "throw": "internal", "flood": "limit", "part": "denied"}
@@ -45,8 +47,22 @@ def usage(pid):
             int(fields["VmRSS"].split()[0]))
 
 
+def floor(exporter):
+    """The least use over ten scrapes: a flood that is being collected comes and goes."""
+    readings = []
+    for _ in range(10):
+        exporter.scrape()
+        readings.append(usage(exporter.pid))
+    return tuple(map(min, zip(*readings)))
+
+
 def successes(text):
     return support.successes(text, "fire")
+
+
+def spread(readings):
+    memory = sorted(reading[2] for reading in readings)
+    return f"{memory[0]}-{memory[-1]}"
 
 
 class Scraper(threading.Thread):
@@ -108,10 +124,10 @@ class Misbehaviour(unittest.TestCase):
                     self.assertEqual(scraper.faults, [])
                     self.assertEqual(scraper.count, SCRAPES // 4)
                 if quarter == 0:
-                    before = usage(exporter.pid)
-            after = usage(exporter.pid)
+                    before = floor(exporter)
+            after = floor(exporter)
             self.assertEqual(before[:2], after[:2], "threads and descriptors")
-            self.assertLessEqual(after[2], before[2] * 1.05 + 512, "resident memory, kB")
+            self.assertLessEqual(after[2], before[2] * 1.05, "resident memory, kB")
             text = exporter.scrape().text
             for collector, reason in REASONS.items():
                 self.assertEqual(successes(text)[collector], 0, collector)
@@ -145,7 +161,7 @@ class Reload(unittest.TestCase):
             for scraper in scrapers:
                 scraper.start()
             readings = []
-            for number in range(200):
+            for number in range(-RELOAD_WARM_UP, 200):
                 broken = number % 5 == 4
                 config.write_text(GOOD + ("[host.collectors.steady]\nenabled = 7\n" if broken
                                           else f"# {number}\n"))
@@ -154,7 +170,8 @@ class Reload(unittest.TestCase):
                 self.assertEqual(
                     support.value(exporter.scrape().text, "sidecar_config_last_reload_successful"),
                     0 if broken else 1, number)
-                readings.append(usage(exporter.pid))
+                if number >= 0:
+                    readings.append(usage(exporter.pid))
             for scraper in scrapers:
                 scraper.done.set()
             for scraper in scrapers:
@@ -166,9 +183,9 @@ class Reload(unittest.TestCase):
             first, last = readings[:50], readings[-50:]
             self.assertEqual(min(r[1] for r in first), min(r[1] for r in last), "descriptors")
             # The flood's buffers come and go; what is lost for good raises the floor.
-            self.assertLessEqual(min(r[2] for r in last), max(r[2] for r in first) * 1.05)
+            self.assertLessEqual(min(r[2] for r in last), min(r[2] for r in first) * 1.05)
             print(f"reloads under {sum(s.count for s in scrapers)} scrapes; RSS kB "
-                  f"{max(r[2] for r in first)} to {max(r[2] for r in last)}")
+                  f"{spread(first)} to {spread(last)}")
 
     def test_a_configmaps_swap_reaches_the_exporter_by_itself(self):
         with support.scratch() as folder:

@@ -63,7 +63,7 @@ def main():
         loader.testNamePatterns = [f"*{part}*" for part in options.k]
     suite = unittest.TestSuite()
     for path in sorted(HERE.glob("*_test.py")):
-        if not options.files or path.stem in options.files:
+        if not options.files or path.stem in {file.removesuffix(".py") for file in options.files}:
             suite.addTests(loader.loadTestsFromName(path.stem))
     runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=Result, verbosity=0)
     result = runner.run(suite)
