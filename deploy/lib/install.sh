@@ -13,7 +13,7 @@
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libboost-dev libtoml11-dev libexpected-dev
   libcli11-dev libre2-dev zlib1g-dev prometheus-cpp-dev)
 # shellcheck disable=SC2034
-TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev python3)
+TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev python3 valgrind)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format-16 clang-tidy-16 shellcheck)
 # With what its web pages load: nothing here but the binaries needs more than libc.
