@@ -8,6 +8,7 @@
 
 #include "common/app/config_watch.h"
 #include "common/app/flags.h"
+#include "common/app/healthcheck.h"
 #include "common/app/service.h"
 #include "common/app/signals.h"
 #include "common/app/version.h"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr int kOk = 0, kCannotStart = 1, kWrongUse = 2;
 constexpr std::string_view kEnvironmentPrefix = "SIDECAR_";
+constexpr std::string_view kHealthcheck = "healthcheck";
+constexpr Millis kHealthcheckTimeout{3'000};
 
 std::vector<std::pair<std::string, std::string>> OwnEnvironment() {
   std::vector<std::pair<std::string, std::string>> own;
@@ -105,6 +108,18 @@ int Serve(const std::string& name, Service& service, const Sources& sources, Sig
   return kOk;
 }
 
+// Of every address of the exporter that runs with the same flags.
+int RunHealthcheck(const std::string& name, Service& service, const Sources& sources) {
+  const auto addresses = service.Addresses(sources);
+  if (!addresses) return Complain(name, addresses.error(), kWrongUse);
+  for (const std::string& address : *addresses) {
+    auto alive = CheckHealth(address, kHealthcheckTimeout);
+    if (!alive) return Complain(name, alive.error(), kCannotStart);
+  }
+  Print(stdout, "healthy\n");
+  return kOk;
+}
+
 int RunConfigured(const std::string& name, Service& service, const ParsedFlags& flags,
                   const Sources& sources, Signals& signals, const std::stop_token& stop) {
   if (auto read = service.Configure(sources); !read) {
@@ -115,7 +130,7 @@ int RunConfigured(const std::string& name, Service& service, const ParsedFlags& 
     return kOk;
   }
   if (flags.check) {
-    Print(stdout, "the configuration is valid\n");
+    Print(stdout, "the configuration is valid\n" + service.Check());
     return kOk;
   }
   if (flags.once) {
@@ -162,7 +177,8 @@ int App::Run(std::span<const char* const> args, const Clock& clock,
   }
   Service service(name_, std::move(exporters_), clock);
   const std::vector<FieldInfo> fields = service.Describe();
-  const auto flags = ParseFlags(args, fields, refused);
+  const bool healthcheck = !args.empty() && args.front() == kHealthcheck;
+  const auto flags = ParseFlags(healthcheck ? args.subspan(1) : args, fields, refused);
   if (!flags) return Complain(name_, flags.error(), kWrongUse);
   if (flags->help) {
     Print(stdout, HelpText(name_, fields));
@@ -177,6 +193,7 @@ int App::Run(std::span<const char* const> args, const Clock& clock,
     return kOk;
   }
   const Sources sources{flags->config_file, flags->config_dir, OwnEnvironment(), flags->values};
+  if (healthcheck) return RunHealthcheck(name_, service, sources);
   return RunConfigured(name_, service, *flags, sources, signals, stop);
 } catch (const std::exception& e) {
   return Complain(name_, {Errc::kInternal, e.what()}, kCannotStart);

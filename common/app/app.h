@@ -22,6 +22,9 @@ class Exporter {
   // is watched. Faults of meaning go to the table; the error is for what is wrong besides.
   virtual Result<Plan> Build(TableReader& table, Keep& keep, Runtime runtime) = 0;
   virtual void AddRoutes(Router& router) = 0;  // /probe
+  // What --config.check adds after Build, for a person: whether what is watched can be reached, and
+  // what would run there. Waits for it that long at most; empty: nothing to say.
+  virtual std::string Check(Millis) { return {}; }
 };
 
 class App {
@@ -31,7 +34,8 @@ class App {
   // Its own engine; its own port, unless [sidecar] gives one address for all: then /metrics merges
   // every engine's snapshot and /metrics/<name> serves one.
   App& Add(std::unique_ptr<Exporter> exporter);
-  // 0: done; 1: could not start (a taken port); 2: wrong flags or configuration.
+  // 0: done; 1: could not start (a taken port), or is not alive (the subcommand `healthcheck`,
+  // which takes the flags of the exporter that it asks); 2: wrong flags or configuration.
   int Run(int argc, char** argv);
   int Run(std::span<const char* const> args, const Clock& clock,
           const std::stop_token& stop);  // tests

@@ -226,8 +226,10 @@ Result<ParsedFlags> ParseFlags(std::span<const char* const> args, std::span<cons
 }
 
 std::string HelpText(std::string_view binary, std::span<const FieldInfo> fields) {
-  std::string text = "Usage: " + std::string(binary) +
-                     " [flags]\n\nPrecedence, rising: defaults, files, environment, flags.\n";
+  const std::string name(binary);
+  std::string text = "Usage: " + name + " [flags]\n       " + name +
+                     " healthcheck [flags]   whether the one with these flags is alive: 0, or 1\n"
+                     "\nPrecedence, rising: defaults, files, environment, flags.\n";
   for (const auto& [group, prefix] : kGroups) {
     std::string flags;
     if (group == "General") {

@@ -75,6 +75,7 @@ struct Service::Part {
   Runtime runtime;
   Keep keep;
   std::unique_ptr<Engine> engine;
+  bool enabled = true;
   std::vector<std::string> listen;
   std::unique_ptr<Server> server;  // last: its handlers use the engine
 };
@@ -84,6 +85,7 @@ struct Service::Generation {
   Document document;
   AppOptions options;
   std::vector<Plan> plans;
+  std::vector<bool> enabled;
   std::vector<std::vector<std::string>> listen;
 };
 
@@ -107,7 +109,7 @@ std::vector<FieldInfo> Service::Describe() {
 }
 
 Result<Service::Generation> Service::Read(Document document) {
-  Generation next{std::move(document), {}, {}, {}};
+  Generation next{std::move(document), {}, {}, {}, {}};
   TableReader root = next.document.Root();
   const bool several = parts_.size() > 1;
   next.options.Read(root, several);
@@ -118,16 +120,44 @@ Result<Service::Generation> Service::Read(Document document) {
   }
   for (const auto& part : parts_) {
     TableReader table = root.Table(part->identity.name);
+    bool enabled = true;
+    table.Field("enabled", enabled,
+                "Whether sidecar-exporter runs this exporter; its own binary always does.");
+    enabled = enabled || !several;
     std::vector<std::string> listen = {":" + std::to_string(part->identity.port)};
     table.Field("listen", listen, "Addresses to serve on: :PORT, HOST:PORT, [IPV6]:PORT.");
     if (!several) table.Flag("web.listen-address");
+    next.enabled.push_back(enabled);
     next.listen.push_back(std::move(listen));
     auto plan = part->exporter->Build(table, part->keep, part->runtime);
+    if (!enabled) {  // read for its faults alone
+      part->keep.Rollback();
+      next.plans.emplace_back();
+      continue;
+    }
     if (!plan) return Fail(std::move(plan.error()).Wrap(std::string(part->identity.name)));
     next.plans.push_back(std::move(*plan));
   }
   if (auto whole = root.Finish(); !whole) return Fail(std::move(whole.error()));
+  if (std::ranges::count(next.enabled, true) == 0) {
+    return Fail(Errc::kConfig, "no exporter is enabled");
+  }
   return next;
+}
+
+Result<std::vector<std::string>> Service::Addresses(const Sources& sources) {
+  const std::scoped_lock lock(reload_);
+  auto document = Document::Load(sources);
+  if (!document) return Fail(std::move(document.error()));
+  auto read = Read(std::move(*document));
+  for (const auto& part : parts_) part->keep.Rollback();
+  if (!read) return Fail(std::move(read.error()));
+  if (!read->options.shared_listen.empty()) return read->options.shared_listen;
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (read->enabled[i]) all.insert(all.end(), read->listen[i].begin(), read->listen[i].end());
+  }
+  return all;
 }
 
 Result<> Service::Configure(Sources sources) {
@@ -143,7 +173,8 @@ bool Service::NeedsRestart(const Generation& next) const {
                next.options.enable_lifecycle != options_.enable_lifecycle ||
                next.options.limits != options_.limits;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    needs = needs || next.listen[i] != parts_[i]->listen;
+    needs = needs || next.enabled[i] != parts_[i]->enabled;
+    needs = needs || (next.enabled[i] && next.listen[i] != parts_[i]->listen);
   }
   return needs;
 }
@@ -164,7 +195,10 @@ Result<> Service::Apply() {
   if (restart) log_.Warn("addresses, paths and limits of listeners change with a restart only");
   if (!started_) options_ = next->options;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    if (!started_) parts_[i]->listen = next->listen[i];
+    if (!started_) {
+      parts_[i]->enabled = next->enabled[i];
+      parts_[i]->listen = next->listen[i];
+    }
     parts_[i]->restart_required->Set(restart ? 1 : 0);
     parts_[i]->engine->Swap(std::move(next->plans[i]));
     parts_[i]->keep.Commit();
@@ -172,6 +206,13 @@ Result<> Service::Apply() {
   const std::scoped_lock lock(mutex_);
   printed_ = next->document.Print();
   return {};
+}
+
+std::string Service::Check() {
+  constexpr Millis kPatience{20'000};
+  std::string text;
+  for (Part* part : AllParts()) text += part->exporter->Check(kPatience);
+  return text;
 }
 
 std::string Service::PrintConfiguration() const {
@@ -208,13 +249,13 @@ Result<> Service::Start() {
   ShowReload(true);
   if (!options_.shared_listen.empty()) {
     auto server = Server::Start(options_.shared_listen, options_.limits, Routes(AllParts()),
-                                parts_.front()->runtime, "all");
+                                AllParts().front()->runtime, "all");
     if (!server) return Fail(std::move(server.error()));
     shared_ = std::move(*server);
   } else {
-    for (const auto& part : parts_) {
-      auto server = Server::Start(part->listen, options_.limits, Routes({part.get()}),
-                                  part->runtime, std::string(part->identity.name));
+    for (Part* part : AllParts()) {
+      auto server = Server::Start(part->listen, options_.limits, Routes({part}), part->runtime,
+                                  std::string(part->identity.name));
       if (!server) return Fail(std::move(server.error()));
       part->server = std::move(*server);
     }
@@ -239,7 +280,9 @@ void Service::Drain() {
 std::vector<Service::Part*> Service::AllParts() const {
   std::vector<Part*> all;
   all.reserve(parts_.size());
-  for (const auto& part : parts_) all.push_back(part.get());
+  for (const auto& part : parts_) {
+    if (part->enabled) all.push_back(part.get());
+  }
   return all;
 }
 
@@ -253,9 +296,10 @@ Result<> Service::Once(const Write& write) {
 std::shared_ptr<const Batch> Service::Own(const std::vector<Part*>& parts) {
   auto batch = std::make_shared<Batch>();
   Sink sink(*batch);
+  const Part* const first = AllParts().front();
   for (Part* part : parts) {
     if (auto copied = CopyInto(part->registry, sink); !copied) sink.Warn(copied.error());
-    if (part == parts_.front().get()) process_.Collect(sink);
+    if (part == first) process_.Collect(sink);
   }
   batch->Seal();
   return batch;

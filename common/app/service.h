@@ -30,6 +30,9 @@ class Service {
   // The first configuration; an error has every fault.
   Result<> Configure(Sources sources);
   std::string PrintConfiguration() const;
+  std::string Check();  // what the exporters add to --config.check
+  // Where an exporter with these sources listens; puts nothing into effect.
+  Result<std::vector<std::string>> Addresses(const Sources& sources);
   bool watches_files() const { return watches_files_; }
 
   Result<> Start();  // kUnavailable: an address cannot be had
@@ -49,7 +52,7 @@ class Service {
   bool NeedsRestart(const Generation& next) const;
   Router Routes(const std::vector<Part*>& parts);
   Response Metrics(const std::vector<Part*>& parts, const Request& request);
-  std::vector<Part*> AllParts() const;
+  std::vector<Part*> AllParts() const;  // that are enabled: one at least
   static std::vector<Query> Share(const std::vector<Part*>& parts, const Query& query);
   Result<Snapshot> Gather(const std::vector<Part*>& parts, const Query& query);
   std::shared_ptr<const Batch> Own(const std::vector<Part*>& parts);

@@ -5,7 +5,7 @@ function(sidecar_library name)
   add_library(sidecar::${name} ALIAS sidecar_${name})
   target_include_directories(sidecar_${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(sidecar_${name} PUBLIC ${ARG_LINK})
-  if(CMAKE_BUILD_TYPE STREQUAL "Release" AND SIDECAR_SANITIZE STREQUAL "")
+  if(CMAKE_BUILD_TYPE STREQUAL "Release" AND SIDECAR_SANITIZE STREQUAL "" AND NOT SIDECAR_FUZZ)
     # Fat objects: the binaries link with LTO, benchmarks without.
     target_compile_options(sidecar_${name} PRIVATE -flto -ffat-lto-objects -ffunction-sections)
   endif()

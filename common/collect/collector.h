@@ -34,6 +34,7 @@ struct Schedule {
   Millis timeout{5'000};
   Millis max_age{0};  // older results are not served; 0: three intervals
   std::string lane = "main";
+  bool leads = false;  // before the others of its lane, whatever they take: is it there at all?
   Limits limits{};
 
   void Read(TableReader& table);  // interval, timeout, max_age, series_limit
@@ -49,6 +50,8 @@ struct CollectorSpec {
   std::span<const FamilyInfo> families;
   void (*describe)(TableReader&);
   Result<std::unique_ptr<Collector>> (*make)(const std::shared_ptr<Env>&, TableReader&);
+  // Of the schedule, where the configuration says nothing.
+  Millis interval{0}, timeout{5'000};
 };
 
 template <class T>
@@ -89,7 +92,7 @@ Result<std::vector<Member<Collector>>> ReadCollectors(
     TableReader table = all.Table(spec->name);
     bool enabled = spec->on_by_default && !disable_defaults;
     table.Field("enabled", enabled, spec->summary).Flag("collector." + std::string(spec->name));
-    Schedule schedule;
+    Schedule schedule{.interval = spec->interval, .timeout = spec->timeout};
     schedule.Read(table);
     if (!enabled || table.describing()) {
       spec->describe(table);

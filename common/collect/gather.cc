@@ -75,6 +75,7 @@ void Scheduler::Ask(const Query& query, Gathering& gathering) {
     }
     if (!entry.flight) Enqueue(item.entry, id, gathering.started);
     item.run = entry.flight;
+    item.run->waits = item.run->waits || query.wait_for_background;
     ++gathering.pending;
   }
   if (gathering.pending > 0) WakeLanes(gathering.started);

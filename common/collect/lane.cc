@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <tuple>
 #include <utility>
 
 #include "common/collect/scheduler.h"
@@ -20,7 +21,8 @@ Span Expected(const Slot& slot) { return slot.last.value_or(Span(kUnknown)); }
 
 // The quickest first; who has waited longer counts as that much quicker, so that nobody starves.
 auto Rank(const Run& run) {
-  return std::pair(run.queued_at + Expected(*run.entry->slot), run.entry->order);
+  return std::tuple(!run.entry->schedule.leads, run.queued_at + Expected(*run.entry->slot),
+                    run.entry->order);
 }
 
 template <class Execution>
@@ -130,7 +132,7 @@ Scrape Scheduler::Start(Lane& lane, const std::shared_ptr<Run>& run) {
   run->started = runtime_.clock.mono();
   run->event = SliceEnd(lane, *run, run->started);
   Cover(run->event);
-  return {runtime_.clock, run->event, run->stop.get_token(), run->id};
+  return {runtime_.clock, run->event, run->stop.get_token(), run->id, run->waits};
 }
 
 // The member's own timeout, cut so that each gather that waits for others of the lane gets them:
@@ -227,11 +229,21 @@ void Scheduler::Complete(Run& run, Outcome outcome, Mono now) {
       background.outcome.batch = old.batch;
       background.outcome.samples = old.samples;
     }
+    const auto& reason = run.outcome.reason;
+    if (reason == Errc::kUnavailable || reason == Errc::kDenied) Hasten(entry, now);
   }
   for (Gathering* gathering : gatherings_) {
     if (!gathering->Wants(run)) continue;
     if (--gathering->pending == 0) gathering->done.notify_one();
   }
+}
+
+// What does not answer, or lets nobody in, may do so again long before the interval is over.
+void Scheduler::Hasten(Entry& entry, Mono now) {
+  const Mono again = now + std::max<Span>(kShortestRetry, entry.schedule.interval / 10);
+  if (again >= entry.due) return;
+  entry.due = again;
+  if (again < keeper_wakes_) WakeKeeper();
 }
 
 void Scheduler::FailQueued(Lane& lane, const Slot* slot, Errc reason, const std::string& why,

@@ -84,6 +84,7 @@ struct Run {
 
   Mono started{};
   Mono event = Mono::max();  // the deadline; once stop was asked, the end of the grace
+  bool waits = false;        // for the background too
   bool begun = false, stop_asked = false;
   bool done = false;         // the outcome stands; if it has not returned, it overran
   bool left_behind = false;  // its thread is no longer the lane's

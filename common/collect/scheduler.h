@@ -33,6 +33,9 @@ inline constexpr Millis kDrain{2'000};
 inline constexpr Millis kMinSlice{100};
 // Taken for the duration of a member that has never run.
 inline constexpr Millis kUnknown{50};
+// A background member whose source is unavailable or denied is tried again after a tenth of its
+// interval, but not before this.
+inline constexpr Millis kShortestRetry{1'000};
 
 class Scheduler : public std::enable_shared_from_this<Scheduler> {
  public:
@@ -90,6 +93,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void Finish(Lane& lane, Run& run, Execution& execution);
   Outcome Judge(const Run& run, Execution& execution, Mono now);
   void Complete(Run& run, Outcome outcome, Mono now);
+  void Hasten(Entry& entry, Mono now);
   void FailQueued(Lane& lane, const Slot* slot, Errc reason, const std::string& why, Mono now);
   Mono SliceEnd(const Lane& lane, const Run& run, Mono now) const;
   void Tighten(Lane& lane, Mono now);

@@ -13,8 +13,9 @@ namespace sidecar {
 
 class Scrape {
  public:
-  Scrape(const Clock& clock, Mono deadline, std::stop_token stop, std::uint64_t id)
-      : clock_(&clock), deadline_(deadline), stop_(std::move(stop)), id_(id) {}
+  Scrape(const Clock& clock, Mono deadline, std::stop_token stop, std::uint64_t id,
+         bool waits = false)
+      : clock_(&clock), deadline_(deadline), stop_(std::move(stop)), id_(id), waits_(waits) {}
 
   const Clock& clock() const { return *clock_; }
   // Asked when the run's own deadline has passed (or its slice, where others of its lane are waited
@@ -23,6 +24,15 @@ class Scrape {
   const std::stop_token& stop() const { return stop_; }
   // Runs of one scrape have the same id: they may share one read of a file.
   std::uint64_t id() const { return id_; }
+  // Who asked waits for what is made in the background too (--once): a collector that emits from a
+  // task's state waits for its first result.
+  bool waits() const { return waits_; }
+  // The same run with less time.
+  Scrape Within(Millis most) const {
+    Scrape part = *this;
+    part.deadline_ = std::min(deadline_, clock_->mono() + most);
+    return part;
+  }
 
   int LeftMs() const {
     const auto left = std::chrono::duration_cast<Millis>(deadline_ - clock_->mono()).count();
@@ -35,6 +45,7 @@ class Scrape {
   Mono deadline_;
   std::stop_token stop_;
   std::uint64_t id_;
+  bool waits_;
 };
 
 }  // namespace sidecar

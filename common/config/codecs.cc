@@ -68,6 +68,22 @@ std::string ReadList(const Value& from, std::vector<std::string>& value) {
   return {};
 }
 
+std::string ReadNumbers(const Value& from, std::map<std::string, double>& value) {
+  if (from.kind != Value::Kind::kTable) return MustBe("a table of numbers, {text = 1}", from);
+  std::map<std::string, double> items;
+  for (const auto& [key, item] : from.table) {
+    if (item.kind == Value::Kind::kInteger) {
+      items[key] = static_cast<double>(item.integer);
+    } else if (item.kind == Value::Kind::kNumber) {
+      items[key] = item.number;
+    } else {
+      return "must be a table of numbers; " + Quoted(key) + " is " + std::string(KindName(item));
+    }
+  }
+  value = std::move(items);
+  return {};
+}
+
 }  // namespace
 
 std::string_view KindName(const Value& value) {
@@ -192,6 +208,22 @@ Codec CodecOf(std::vector<std::string>& value) {
                       TomlString(credentials == Credentials::kShown ? item : MaskCredentials(item));
                 }
                 return list + "]";
+              }};
+}
+
+Codec CodecOf(std::map<std::string, double>& value) {
+  return {.type = "numbers",
+          .from_value = [&value](const Value& from) { return ReadNumbers(from, value); },
+          .from_text = [](std::string_view) { return std::string("can be set in a file only"); },
+          .from_texts = {},
+          .print =
+              [&value](Credentials) {
+                std::string table = "{";
+                for (const auto& [key, number] : value) {
+                  if (table.size() > 1) table += ", ";
+                  table += TomlKey(key) + " = " + TomlNumber(number);
+                }
+                return table + "}";
               }};
 }
 

@@ -11,6 +11,7 @@ Codec CodecOf(std::int64_t& value, std::int64_t min, std::int64_t max);
 Codec CodecOf(double& value, double min, double max);
 Codec CodecOf(std::string& value);
 Codec CodecOf(std::vector<std::string>& value);
+Codec CodecOf(std::map<std::string, double>& value);  // a table of numbers; files only
 Codec CodecOf(std::chrono::milliseconds& value);
 Codec CodecOf(Secret& value);  // text and flags: the path of a file
 

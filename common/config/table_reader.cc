@@ -236,6 +236,12 @@ TableReader& TableReader::Field(std::string_view key, std::vector<std::string>& 
   return *this;
 }
 
+TableReader& TableReader::Field(std::string_view key, std::map<std::string, double>& value,
+                                std::string_view help) {
+  Read(*node_, key, help, config::CodecOf(value));
+  return *this;
+}
+
 TableReader& TableReader::Field(std::string_view key, std::chrono::milliseconds& value,
                                 std::string_view help) {
   Read(*node_, key, help, config::CodecOf(value));

@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,9 @@ class TableReader {
                      double max);
   TableReader& Field(std::string_view key, std::string& value, std::string_view help);
   TableReader& Field(std::string_view key, std::vector<std::string>& value, std::string_view help);
+  // A table whose keys are data: { open = 1, closed = 0 }. From a file only.
+  TableReader& Field(std::string_view key, std::map<std::string, double>& value,
+                     std::string_view help);
   // "250ms", "5s", "1m30s", "2h", "1d".
   TableReader& Field(std::string_view key, std::chrono::milliseconds& value, std::string_view help);
   // KEY_file or KEY_env: the place, never the value.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs the whole-binary tests; the last line counts them.
+"""Runs the whole-binary and the packaging tests; the last line counts them.
 
     tests/integration/run.py                    all
     tests/integration/run.py binary_test        one file
@@ -13,6 +13,7 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+FOLDERS = (HERE, HERE.parent / "packaging")
 
 
 class Result(unittest.TextTestResult):
@@ -57,12 +58,12 @@ def main():
     parser.add_argument("files", nargs="*", help="names such as binary_test; all if none")
     parser.add_argument("-k", action="append", help="only tests whose name holds this")
     options = parser.parse_args()
-    sys.path.insert(0, str(HERE))
+    sys.path[:0] = [str(folder) for folder in FOLDERS]
     loader = unittest.TestLoader()
     if options.k:
         loader.testNamePatterns = [f"*{part}*" for part in options.k]
     suite = unittest.TestSuite()
-    for path in sorted(HERE.glob("*_test.py")):
+    for path in sorted(path for folder in FOLDERS for path in folder.glob("*_test.py")):
         if not options.files or path.stem in {file.removesuffix(".py") for file in options.files}:
             suite.addTests(loader.loadTestsFromName(path.stem))
     runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=Result, verbosity=0)

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -265,3 +266,41 @@ def promtool_remarks(text):
                           capture_output=True, timeout=30, check=False)
     return [line for line in (said.stdout + said.stderr).splitlines()
             if line and line not in reviewed_remarks()]
+
+
+class Load:
+    """Scrapers that never stop; `faults` has what was not answered, `resets` what went down."""
+
+    def __init__(self, exporter, number, counters=("node_context_switches_total",)):
+        self.exporter, self.counters = exporter, counters
+        self.faults, self.resets, self.count = [], [], 0
+        self._done = threading.Event()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(number)]
+
+    def _run(self):
+        last = {}
+        while not self._done.is_set():
+            try:
+                answer = self.exporter.scrape()
+            except OSError as error:
+                self.faults.append(repr(error))
+                continue
+            if answer.status != 200:
+                self.faults.append(f"{answer.status}: {answer.body[:100]}")
+                continue
+            self.count += 1
+            for name in self.counters:
+                number = value(answer.text, name)
+                if number is None or number < last.get(name, number):
+                    self.resets.append(f"{name}: {last.get(name)} to {number}")
+                last[name] = number
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._done.set()
+        for thread in self._threads:
+            thread.join(30)

@@ -55,7 +55,7 @@ Result<double> ParseValue(std::string_view text) {
   double value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
-    return Bad("not a number: " + Quoted(text));
+    return Bad("not a number: " + InQuotes(text));
   }
   return value;
 }
@@ -92,7 +92,7 @@ Result<ParsedLabels> LineCursor::Labels() {
   while (!Take("}")) {
     if (!labels.empty() && !Take(",")) return Bad("no comma between labels");
     const std::string name(Until("="));
-    if (!IsName(name, false) || name == "__name__") return Bad("bad label name " + Quoted(name));
+    if (!IsName(name, false) || name == "__name__") return Bad("bad label name " + InQuotes(name));
     for (const auto& label : labels) {
       if (label.first == name) return Bad("label " + name + " twice");
     }

@@ -17,7 +17,7 @@ namespace sidecar {
 using ParsedLabels = std::vector<std::pair<std::string, std::string>>;
 
 inline auto Bad(std::string message) { return Fail(Errc::kParse, std::move(message)); }
-inline std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+inline std::string InQuotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 bool IsUtf8Text(std::string_view text);
 std::size_t Characters(std::string_view utf8);

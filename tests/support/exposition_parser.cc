@@ -92,7 +92,7 @@ Result<> Parser::Comment(std::string_view line) {
   cursor.Take(keyword);
   cursor.Take(" ");
   const std::string_view name = cursor.Until(" ");
-  if (!IsName(name, true)) return Bad("bad family name " + Quoted(name));
+  if (!IsName(name, true)) return Bad("bad family name " + InQuotes(name));
   if (!cursor.Take(" ")) return Bad(std::string(keyword) + " without a value");
   if (auto entered = Enter(name, keyword); !entered) return entered;
   if (keyword == "TYPE") return Type(cursor.Rest());
@@ -121,7 +121,7 @@ Result<> Parser::Type(std::string_view type) {
   const std::string_view unknown = open_metrics_ ? "unknown" : "untyped";
   const bool known = type == "counter" || type == "gauge" || type == "histogram" ||
                      type == "summary" || type == unknown || (open_metrics_ && type == "info");
-  if (!known) return Bad("bad type " + Quoted(type));
+  if (!known) return Bad("bad type " + InQuotes(type));
   family().type = type;
   return {};
 }
@@ -129,7 +129,7 @@ Result<> Parser::Type(std::string_view type) {
 Result<> Parser::Unit(std::string_view unit) {
   if (!IsName(unit, false) || !family().name.ends_with("_" + std::string(unit)) ||
       family().name.size() == unit.size() + 1) {
-    return Bad("the name does not end with the unit " + Quoted(unit));
+    return Bad("the name does not end with the unit " + InQuotes(unit));
   }
   family().unit = unit;
   return {};
@@ -139,7 +139,7 @@ Result<> Parser::Sample(std::string_view line) {
   ParsedSample sample;
   LineCursor cursor(line);
   sample.name = cursor.Until("{ ");
-  if (!IsName(sample.name, true)) return Bad("bad sample name " + Quoted(sample.name));
+  if (!IsName(sample.name, true)) return Bad("bad sample name " + InQuotes(sample.name));
   if (cursor.Take("{")) {
     auto labels = cursor.Labels();
     if (!labels) return Fail(std::move(labels.error()));
@@ -180,7 +180,7 @@ Result<ParsedExemplar> Parser::Exemplar(LineCursor& cursor) {
   const std::string_view time = cursor.Rest();
   auto seconds = ParseValue(time);
   if (!seconds) return Fail(std::move(seconds.error()));
-  if (!(std::fabs(*seconds) < 9e15)) return Bad("exemplar time " + Quoted(time));
+  if (!(std::fabs(*seconds) < 9e15)) return Bad("exemplar time " + InQuotes(time));
   exemplar.time_ms = std::llround(*seconds * 1000);
   return exemplar;
 }

@@ -14,28 +14,35 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr auto kValue = Gauge("fake_value", "What the option says.");
+constexpr auto kOther = Gauge("other_value", "What the option of the other one says.");
 constexpr std::string_view kRefusedFlags[] = {"web.config.file"};
 
 struct Value final : Collector {
-  explicit Value(std::int64_t v) : value(v) {}
+  Value(bool is_other, std::int64_t v) : other(is_other), value(v) {}
   Result<> Collect(const Scrape&, Sink& sink) override {
-    sink.Add(kValue, value);
+    sink.Add(other ? kOther : kValue, value);
     return {};
   }
+  bool other;
   std::int64_t value;
 };
 
 struct Fake final : Exporter {
-  Identity identity() const override { return {"fake", "fake", 0}; }
+  explicit Fake(bool is_other = false) : other(is_other) {}
+  Identity identity() const override {
+    return other ? Identity{"other", "other", 0} : Identity{"fake", "fake", 0};
+  }
   std::span<const std::string_view> refused_flags() const override { return kRefusedFlags; }
   Result<Plan> Build(TableReader& table, Keep&, Runtime) override {
     std::int64_t value = 7;
-    table.Field("value", value, "The value.", 0, 10).Flag("fake.value");
+    table.Field("value", value, "The value.", 0, 10);
+    if (!other) table.Flag("fake.value");
     Plan plan;
-    plan.collectors.push_back({"value", {}, std::make_unique<Value>(value)});
+    plan.collectors.push_back({"value", {}, std::make_unique<Value>(other, value)});
     return plan;
   }
   void AddRoutes(Router&) override {}
+  bool other;
 };
 
 struct Ran {
@@ -43,13 +50,26 @@ struct Ran {
   std::string out, err;
 };
 
-Ran RunApp(std::vector<const char*> args, std::stop_token stop = {}) {
+Ran Captured(App& app, std::vector<const char*> args, const std::stop_token& stop) {
   const auto clock = MakeSystemClock();
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  const int code = App("fake-exporter").Add(std::make_unique<Fake>()).Run(args, *clock, stop);
+  const int code = app.Run(args, *clock, stop);
   std::fflush(stdout);
   return {code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
+}
+
+Ran RunApp(std::vector<const char*> args, const std::stop_token& stop = {}) {
+  App app("fake-exporter");
+  app.Add(std::make_unique<Fake>());
+  return Captured(app, std::move(args), stop);
+}
+
+// Two exporters in one binary.
+Ran RunApps(std::vector<const char*> args) {
+  App app("fakes-exporter");
+  app.Add(std::make_unique<Fake>()).Add(std::make_unique<Fake>(true));
+  return Captured(app, std::move(args), {});
 }
 
 TEST(App, OncePrintsOneExpositionWithTheFlagsValue) {
@@ -120,6 +140,43 @@ TEST(App, StartsAndStopsWhenAskedTo) {
   const Ran ran = RunApp({"--web.listen-address=127.0.0.1:0"}, stop.get_token());
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.err, HasSubstr("msg=listening"));
+}
+
+TEST(App, HealthcheckWhereNobodyListensIsExitCode1) {
+  const Ran ran = RunApp({"healthcheck", "--web.listen-address=127.0.0.1:1"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("127.0.0.1:1: Connection refused"));
+}
+
+TEST(App, HealthcheckWithWrongFlagsIsExitCode2) {
+  EXPECT_EQ(RunApp({"healthcheck", "--fake.valu=3"}).code, 2);
+  EXPECT_EQ(RunApp({"healthcheck", "--fake.value=11"}).code, 2);
+}
+
+TEST(App, OfSeveralExportersOnlyTheEnabledRun) {
+  const std::string path = testing::TempDir() + "app_test_enabled.toml";
+  std::ofstream(path) << "[fake]\nenabled = false\n[other]\nvalue = 5\n";
+  const Ran ran = RunApps({"--once", "--config.file", path.c_str()});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("\nother_value 5\n"));
+  EXPECT_THAT(ran.out, HasSubstr("process_resident_memory_bytes"));
+  EXPECT_THAT(ran.out, Not(HasSubstr("fake")));
+}
+
+TEST(App, ATableOfADisabledExporterIsStillChecked) {
+  const std::string path = testing::TempDir() + "app_test_disabled.toml";
+  std::ofstream(path) << "[fake]\nenabled = false\nvlaue = 5\n";
+  const Ran ran = RunApps({"--config.check", "--config.file", path.c_str()});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("vlaue"));
+}
+
+TEST(App, WithNoExporterEnabledNothingStarts) {
+  const std::string path = testing::TempDir() + "app_test_none.toml";
+  std::ofstream(path) << "[fake]\nenabled = false\n[other]\nenabled = false\n";
+  const Ran ran = RunApps({"--once", "--config.file", path.c_str()});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("no exporter is enabled"));
 }
 
 }  // namespace

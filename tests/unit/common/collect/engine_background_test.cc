@@ -111,6 +111,33 @@ TEST(EngineBackground, IsServedForThreeIntervalsWhenItsRunsFail) {
   EXPECT_EQ(h.Errors("b", "unavailable"), 4);
 }
 
+TEST(EngineBackground, IsTriedAgainSoonWhileItsSourceIsAway) {
+  EngineHarness h;
+  std::atomic<int> runs = 0;
+  std::atomic<Errc> reason = Errc::kUnavailable;
+  h.Swap(Collects(
+      "b",
+      [&](const Scrape&, Sink& sink) -> Result<> {
+        if (++runs == 1 || runs > 3) return Fail(reason, "down");
+        PutValue(sink, "b", 1);
+        return {};
+      },
+      kMinute));
+  AwaitRuns(h, "b", runs, 1);
+  h.clock.Advance(kInterval / 10);
+  AwaitRuns(h, "b", runs, 2);
+  EXPECT_THAT(h.Gather(), HasSubstr(Success("b", true)));
+  h.clock.Advance(kInterval - Millis(1));
+  EXPECT_EQ(runs, 2) << "its own interval again";
+  h.clock.Advance(Millis(1));
+  AwaitRuns(h, "b", runs, 3);
+  reason = Errc::kParse;
+  h.clock.Advance(kInterval);
+  AwaitRuns(h, "b", runs, 4);
+  h.clock.Advance(kInterval - Millis(1));
+  EXPECT_EQ(runs, 4) << "what is wrong stays wrong";
+}
+
 TEST(EngineBackground, DoesNotKeepAScrapeWaitingForItsFirstRunUnlessAsked) {
   EngineHarness h;
   Gate gate;

@@ -49,6 +49,45 @@ TEST(Engine, RunsTheQuickestFirstAndKeepsTheExpositionInPlanOrder) {
   EXPECT_THAT(second, HasSubstr("duration_seconds{collector=\"slow\"} 0.03\n"));
 }
 
+TEST(Engine, RunsTheOneThatLeadsBeforeQuickerOnesOfItsLane) {
+  EngineHarness h;
+  std::vector<std::string> order;
+  const auto takes = [&](const std::string& name, int ms) {
+    return [&, name, ms](const Scrape&, Sink&) {
+      order.push_back(name);
+      h.clock.Advance(Millis(ms));
+      return Result<>();
+    };
+  };
+  h.Swap(Collects("quick", takes("quick", 1)),
+         Collects("leader", takes("leader", 50), {.leads = true}));
+  for (int i = 0; i < 3; ++i) {
+    order.clear();
+    static_cast<void>(h.Gather());
+    EXPECT_THAT(order, testing::ElementsAre("leader", "quick"));
+  }
+}
+
+TEST(Engine, TellsARunWhetherItsScrapeWaitsForTheBackground) {
+  EngineHarness h;
+  bool waits = true;
+  h.Swap(Collects("a", [&](const Scrape& scrape, Sink&) {
+    waits = scrape.waits();
+    return Result<>();
+  }));
+  static_cast<void>(h.Gather());
+  EXPECT_FALSE(waits);
+  static_cast<void>(h.Gather({.wait_for_background = true}));
+  EXPECT_TRUE(waits);
+}
+
+TEST(Engine, GivesAPartOfARunNoMoreTimeThanTheRunHas) {
+  const FakeClock clock;
+  const Scrape scrape(clock, clock.mono() + Millis(500), {}, 1);
+  EXPECT_EQ(scrape.Within(Millis(200)).LeftMs(), 200);
+  EXPECT_EQ(scrape.Within(Millis(2'000)).LeftMs(), 500);
+}
+
 TEST(Engine, CatchesWhatACollectorThrowsAndServesTheOthers) {
   EngineHarness h;
   h.Swap(Collects("throws",
