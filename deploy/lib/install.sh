@@ -11,9 +11,11 @@
 # What a build of the exporters needs, and what the tests need on top of it.
 # shellcheck disable=SC2034  # read by the scripts that source this file
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libboost-dev libtoml11-dev libexpected-dev
-  libcli11-dev libre2-dev zlib1g-dev prometheus-cpp-dev)
+  libcli11-dev libpq-dev libre2-dev zlib1g-dev prometheus-cpp-dev
+  libgrpc++-dev libprotobuf-dev protobuf-compiler)
 # shellcheck disable=SC2034
-TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev python3 valgrind)
+TEST_PACKAGES=(libgtest-dev libgmock-dev ca-certificates libbenchmark-dev python3
+  python3-yaml valgrind)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format-16 clang-tidy-16 shellcheck)
 # With what its web pages load: nothing here but the binaries needs more than libc.
@@ -21,6 +23,14 @@ LINT_PACKAGES=(clang-format-16 clang-tidy-16 shellcheck)
 PROMETHEUS_PACKAGES=(prometheus fonts-glyphicons-halflings libjs-bootstrap4
   libjs-eonasdan-bootstrap-datetimepicker libjs-jquery libjs-jquery-hotkeys libjs-moment
   libjs-moment-timezone libjs-mustache libjs-popper.js libjs-rickshaw libjs-d3)
+
+# A server to test with, and what it needs to run from where it was unpacked.
+# shellcheck disable=SC2034
+POSTGRES_PACKAGES=(postgresql-15)
+# shellcheck disable=SC2034
+PGBOUNCER_PACKAGES=(pgbouncer libc-ares2 libevent-2.1-7)
+# shellcheck disable=SC2034
+POSTGRES_LIBRARIES=(libicu72 libldap-2.5-0 libpam0g libxml2 postgresql-client-15 tzdata)
 
 say() { printf '%s\n' "$*"; }
 die() {

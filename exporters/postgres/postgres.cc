@@ -1,13 +1,110 @@
 #include "exporters/postgres/postgres.h"
 
+#include <cstdlib>
+
+#include "exporters/postgres/check_members.h"
+#include "exporters/postgres/configuration.h"
+#include "exporters/postgres/query_collectors.h"
+#include "exporters/postgres/server_session.h"
+
 namespace sidecar::postgres {
 namespace {
+
+constexpr Millis kTick{1'000};
+constexpr Millis kCoreTimeout{3'000};
+constexpr Millis kRotationTimeout{60'000};
+
+// Made once for a configuration, kept by the next one that does not change it.
+Watched Watch(const Configuration& configuration, Keep& keep, const Runtime& runtime) {
+  const auto budget = keep.Get<Budget>("connections", [&] { return Budget::Make(runtime.clock); });
+  const std::string& key = configuration.server_key;
+  Watched watched;
+  watched.server = keep.Get<Server>(key, [&] {
+    return std::make_shared<Server>(key, Conninfo(configuration.connect), budget, runtime);
+  });
+  watched.databases = keep.Get<Databases>(key, [] { return std::make_shared<Databases>(); });
+  watched.tally = keep.Get<ScrapeTally>("tally", [] { return std::make_shared<ScrapeTally>(); });
+  watched.cuts = std::make_shared<const CutCounter>(runtime.self);
+  return watched;
+}
+
+Member<Task> MakeRotation(const Watched& watched, Rotation::Members members,
+                          const DatabaseFilter& filter) {
+  auto open = [server = watched.server](const std::string& database) {
+    return std::unique_ptr<Session>(server->Open(database));
+  };
+  auto count_cut = [cuts = watched.cuts](std::string_view collector, std::size_t series) {
+    cuts->Add(collector, series);
+  };
+  Schedule schedule{.interval = kTick, .timeout = kRotationTimeout, .lane = "rotating"};
+  return {
+      "databases", schedule,
+      std::make_unique<Rotation>(std::move(open), watched.databases, std::move(members), filter,
+                                 watched.server->options().refresh_interval, std::move(count_cut))};
+}
 
 class Postgres final : public Exporter {
  public:
   Identity identity() const override { return {"postgres", "pg", 9187}; }
-  Result<Plan> Build(TableReader&, Keep&, Runtime) override { return Plan{}; }
+  std::span<const std::string_view> refused_flags() const override { return PeerFlags(); }
+
+  Result<Plan> Build(TableReader& table, Keep& keep, Runtime runtime) override {
+    Configuration configuration;
+    configuration.Read(table, [](const char* name) { return std::getenv(name); });
+    if (table.describing()) return Plan{};
+    const Watched watched = Watch(configuration, keep, runtime);
+    watched_ = watched;
+    members_.clear();
+    Plan plan;
+    plan.collectors.push_back(
+        {"core", {.timeout = kCoreTimeout, .leads = true}, MakeCoreCollector(watched)});
+    plan.tasks.push_back({"login_probe",
+                          {.interval = kTick,
+                           .timeout = configuration.connect.connect_timeout + kTick,
+                           .lane = kLoginLane},
+                          MakeLoginProbe(watched)});
+    Rotation::Members rotated;
+    for (QueryMember& query : configuration.queries) {
+      if (query.native) {
+        query.native = keep.Get<Native>("native/" + query.key(), [&] { return query.native; });
+      }
+      const auto member = std::make_shared<const QueryMember>(std::move(query));
+      members_.push_back(member);
+      if (member->def.scope == QueryScope::kDatabase) {
+        rotated.push_back(member);
+      }
+      Add(plan, watched, member);
+    }
+    if (!rotated.empty()) {
+      plan.tasks.push_back(MakeRotation(watched, std::move(rotated), configuration.databases));
+    }
+    return plan;
+  }
   void AddRoutes(Router&) override {}
+  std::string Check(Millis patience) override {
+    return watched_.server ? CheckMembers(*watched_.server, members_, patience) : std::string();
+  }
+
+ private:
+  static void Add(Plan& plan, const Watched& watched,
+                  const std::shared_ptr<const QueryMember>& member) {
+    Schedule schedule = member->schedule;
+    std::unique_ptr<Collector> work;
+    if (member->def.scope == QueryScope::kDatabase) {
+      // The interval is the rotation's; scrapes are served what it found. Each database had its
+      // share of the limit, but tables come: the sum may pass it for one round.
+      schedule.interval = Millis(0);
+      schedule.limits.series *= 2;
+      work = MakeDatabaseCollector(watched, member);
+    } else {
+      work = MakeClusterCollector(watched, member);
+    }
+    plan.collectors.push_back(
+        {std::string(member->def.name), schedule, std::move(work), member->fingerprint});
+  }
+
+  Watched watched_;  // of the last Build
+  Rotation::Members members_;
 };
 
 }  // namespace

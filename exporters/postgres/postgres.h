@@ -1,5 +1,6 @@
 #pragma once
-// The Postgres exporter. So far it serves its own metrics: no pg_up before it is true.
+// The Postgres exporter: postgres_exporter's names, the collectors as data (collectors/*.toml and
+// [[postgres.queries]]), on sessions that cannot hang.
 //
 //   App("postgres-exporter").Add(postgres::MakePostgres()).Run(argc, argv);
 

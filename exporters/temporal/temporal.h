@@ -1,5 +1,5 @@
 #pragma once
-// The Temporal exporter. So far it serves its own metrics: no temporal_up before it is true.
+// The Temporal exporter: what the frontend's gRPC API tells, and nothing else.
 //
 //   App("temporal-exporter").Add(temporal::MakeTemporal()).Run(argc, argv);
 

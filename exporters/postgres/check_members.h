@@ -1,0 +1,20 @@
+#pragma once
+// What --config.check says of each collector on the server, when it can be reached: that it runs,
+// how many series it gave, or why it does not. Runs each once.
+//
+//   std::string text = CheckMembers(*server, members, Millis(20'000));
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exporters/postgres/query_member.h"
+#include "exporters/postgres/server.h"
+
+namespace sidecar::postgres {
+
+std::string CheckMembers(Server& server,
+                         const std::vector<std::shared_ptr<const QueryMember>>& members,
+                         Millis patience);
+
+}  // namespace sidecar::postgres

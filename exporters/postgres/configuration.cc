@@ -1,0 +1,143 @@
+#include "exporters/postgres/configuration.h"
+
+#include <algorithm>
+
+#include "exporters/postgres/builtins.h"
+
+namespace sidecar::postgres {
+namespace {
+
+Schedule ScheduleOf(const QueryDef& def) {
+  Schedule schedule{.interval = def.interval, .timeout = def.timeout, .max_age = def.max_age};
+  schedule.limits.series = static_cast<std::size_t>(def.series_limit);
+  return schedule;
+}
+
+// What runs in the background, or is not ours to vouch for, has not the session that says whether
+// the server is up.
+void Settle(QueryMember& member) {
+  QueryDef& def = member.def;
+  Schedule& schedule = member.schedule;
+  def.timeout = schedule.timeout;
+  def.interval = schedule.interval;
+  def.series_limit = static_cast<std::int64_t>(schedule.limits.series);
+  const bool slow = def.lane == "slow" || schedule.interval > Millis(0) || !def.builtin;
+  schedule.lane = def.scope == QueryScope::kDatabase ? "databases" : slow ? "slow" : "main";
+}
+
+constexpr std::string_view kPeerFlags[] = {
+    "auto-discover-databases",
+    "collection-timeout",
+    "collector.buffercache_summary",
+    "collector.database_wraparound",
+    "collector.process_idle",
+    "collector.stat_activity_autovacuum",
+    "collector.stat_wal_receiver",
+    "collector.statio_user_indexes",
+    "collector.xlog_location",
+    "config.file.auth",
+    "constantLabels",
+    "disable-default-metrics",
+    "disable-settings-metrics",
+    "dumpmaps",
+    "exclude-databases",
+    "extend.query-path",
+    "include-databases",
+    "metric-prefix",
+    "web.config.file",
+    "web.systemd-socket",
+};
+
+}  // namespace
+
+std::span<const std::string_view> PeerFlags() { return kPeerFlags; }
+
+void Configuration::Read(TableReader& postgres, const Getenv& getenv) {
+  connect.Read(postgres, getenv);
+  postgres
+      .Field("databases_include", databases.include,
+             "Databases to visit, as globs; empty: all that the role may connect to.")
+      .Field("databases_exclude", databases.exclude, "Databases not to visit, as globs.");
+  const ConnectOptions& c = connect;
+  for (const std::string& part : {c.dsn,
+                                  c.host,
+                                  c.user,
+                                  c.dbname,
+                                  c.sslmode,
+                                  c.sslrootcert,
+                                  c.sslcert,
+                                  c.sslkey,
+                                  c.passfile,
+                                  c.service,
+                                  std::to_string(c.port),
+                                  c.password.Describe(),
+                                  c.application_name,
+                                  c.environment_uri.Describe(),
+                                  c.environment_user.Describe(),
+                                  std::to_string(c.connect_timeout.count()),
+                                  std::to_string(c.lock_timeout.count()),
+                                  std::to_string(c.session_max_age.count()),
+                                  std::to_string(c.max_connections),
+                                  std::to_string(c.login_probe_interval.count()),
+        std::to_string(c.refresh_interval.count())}) {
+    server_key += part + '\0';
+  }
+  ReadQueries(postgres);
+}
+
+void Configuration::ReadBuiltin(TableReader& all, const QueryDef& def, bool disable_defaults,
+                                std::vector<std::shared_ptr<const OwnedQueryDef>>& own) {
+  TableReader table = all.Table(def.name);
+  bool enabled = def.on_by_default && !disable_defaults;
+  table.Field("enabled", enabled, def.summary).Flag("collector." + std::string(def.name));
+  QueryMember member{.def = def, .schedule = ScheduleOf(def)};
+  member.schedule.Read(table);
+  if (def.scope == QueryScope::kDatabase && member.schedule.interval == Millis(0)) {
+    table.Reject("interval", "must not be 0: it is read database by database");
+  }
+  if (def.metrics.empty()) member.native = FindNative(def.name)->make(table);
+  if (table.describing()) return;
+  member.fingerprint = table.Fingerprint();
+  // A user's query of its name takes its place, unless the name is switched off.
+  const auto replaced = std::ranges::find(
+      own, def.name, [](const auto& query) { return query ? query->def().name : ""; });
+  if (replaced != own.end()) {
+    if (!enabled) replaced->reset();
+    return;
+  }
+  if (!enabled) return;
+  Settle(member);
+  queries.push_back(std::move(member));
+}
+
+void Configuration::ReadQueries(TableReader& postgres) {
+  std::vector<TableReader> tables = postgres.Tables("queries");
+  std::vector<OwnedQueryDef> loaded;
+  std::vector<std::string> fingerprints;
+  for (TableReader& table : tables) {
+    loaded.push_back(LoadQuery(table, QueryOrigin::kUser));
+    fingerprints.push_back(table.Fingerprint());
+  }
+  CheckQueries(tables, loaded);
+  std::vector<std::shared_ptr<const OwnedQueryDef>> own;
+  own.reserve(loaded.size());
+  for (OwnedQueryDef& query : loaded) {
+    own.push_back(std::make_shared<const OwnedQueryDef>(std::move(query)));
+  }
+  TableReader all = postgres.Table("collectors");
+  bool disable_defaults = false;
+  all.Field("disable_defaults", disable_defaults, "Only collectors enabled by name.")
+      .Flag("collector.disable-defaults");
+  for (const QueryDef& def : Builtins()) ReadBuiltin(all, def, disable_defaults, own);
+  if (postgres.describing()) return;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (!own[i] || !own[i]->def().on_by_default) continue;
+    const QueryDef& def = own[i]->def();
+    QueryMember member{
+        .def = def, .storage = own[i], .schedule = ScheduleOf(def), .fingerprint = fingerprints[i]};
+    Settle(member);
+    queries.push_back(std::move(member));
+  }
+}
+
+}  // namespace sidecar::postgres

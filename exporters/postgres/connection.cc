@@ -1,0 +1,317 @@
+#include "exporters/postgres/connection.h"
+
+#include <fcntl.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "exporters/postgres/sqlstate.h"
+
+namespace sidecar::postgres {
+namespace {
+
+struct ClearResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using OwnedResult = std::unique_ptr<PGresult, ClearResult>;
+
+// How often a result that keeps coming looks at the clock.
+constexpr int kRowsBetweenLooks = 64;
+// What may be thrown away of a result whose reader has enough, before the connection goes instead.
+constexpr Millis kDrain{20};
+
+std::string ErrorField(const PGresult* result, int code) {
+  const char* const text = PQresultErrorField(result, code);
+  return text == nullptr ? std::string() : std::string(text);
+}
+
+}  // namespace
+
+struct Connection::Pg {
+  explicit Pg(PGconn* c) : conn(c) {}
+  ~Pg() { PQfinish(conn); }
+  Pg(const Pg&) = delete;
+  Pg& operator=(const Pg&) = delete;
+
+  PGconn* const conn;
+  PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+  std::vector<Column> columns;
+  std::vector<Cell> cells;
+};
+
+Connection::Connection(std::unique_ptr<Pg> pg)
+    : pg_(std::move(pg)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+Connection::~Connection() = default;
+
+Result<std::unique_ptr<Connection>> Connection::Start(const Login& login) {
+  std::vector<const char*> keys;
+  std::vector<const char*> values;
+  for (const auto& [key, value] : login.parameters) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  PGconn* const conn = PQconnectStartParams(keys.data(), values.data(), /*expand_dbname=*/0);
+  if (conn == nullptr) return Fail(Errc::kInternal, "libpq: out of memory");
+  std::unique_ptr<Connection> connection(new Connection(std::make_unique<Pg>(conn)));
+  connection->secret_ = login.password;
+  PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);  // until the login is done: ReadLoginFailure
+  PQsetNoticeReceiver(
+      conn, [](void*, const PGresult*) {}, nullptr);  // else they go to stderr
+  return connection;
+}
+
+Connection::Woken Connection::Wait(const Scrape& scrape, short events, Mono until) {
+  const auto own = std::chrono::ceil<Millis>(until - scrape.clock().mono()).count();
+  const int left = static_cast<int>(std::clamp<Millis::rep>(own, 0, scrape.LeftMs()));
+  pollfd polled[] = {{.fd = PQsocket(pg_->conn), .events = events, .revents = 0},
+                     {.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+  const int ready = ::poll(polled, 2, left);
+  if (ready > 0 && polled[0].revents != 0) return Woken::kReady;
+  if (ready < 0 && errno == EINTR && left > 0) return Woken::kReady;
+  return Woken::kLate;
+}
+
+Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono until) {
+  const std::stop_callback wake(scrape.stop(), [this] { ::eventfd_write(wake_.get(), 1); });
+  for (;;) {
+    if (pg_->polling == PGRES_POLLING_OK) break;
+    if (pg_->polling == PGRES_POLLING_FAILED || PQstatus(pg_->conn) == CONNECTION_BAD) {
+      broken_ = true;
+      LoginFailure failure = ReadLoginFailure(PQerrorMessage(pg_->conn));
+      sqlstate_ = failure.sqlstate;
+      return Fail(sqlstate_.empty() ? Errc::kUnavailable : CodeOf(sqlstate_),
+                  Redacted(failure.message, secret_));
+    }
+    const short events = pg_->polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    if (Wait(scrape, events, until) == Woken::kLate) {
+      eventfd_t ignored = 0;
+      ::eventfd_read(wake_.get(), &ignored);
+      return Progress::kPending;
+    }
+    pg_->polling = PQconnectPoll(pg_->conn);
+  }
+  PQsetErrorVerbosity(pg_->conn, PQERRORS_DEFAULT);
+  PQsetnonblocking(pg_->conn, 1);
+  return Progress::kReady;
+}
+
+Result<> Connection::Late() {
+  broken_ = true;
+  return Fail(Errc::kTimeout, "no answer in time");
+}
+
+Result<> Connection::Lost() {
+  broken_ = true;
+  return Fail(Errc::kUnavailable, Redacted(PQerrorMessage(pg_->conn), secret_));
+}
+
+Result<> Connection::Send(const Command& command) {
+  PGconn* const conn = pg_->conn;
+  int sent = 0;
+  switch (command.how) {
+    case Command::How::kScript:
+      sent = PQsendQuery(conn, command.sql);
+      break;
+    case Command::How::kOnce:
+      sent = PQsendQueryParams(conn, command.sql, 0, nullptr, nullptr, nullptr, nullptr, 0);
+      break;
+    case Command::How::kPrepare:
+      sent = PQsendPrepare(conn, command.name, command.sql, 0, nullptr);
+      break;
+    case Command::How::kPrepared:
+      sent = PQsendQueryPrepared(conn, command.name, 0, nullptr, nullptr, nullptr, 0);
+      break;
+  }
+  if (sent == 0) return Lost();
+  if (command.how != Command::How::kPrepare) PQsetSingleRowMode(conn);
+  ++statements_;
+  return {};
+}
+
+Result<> Connection::Flush(const Scrape& scrape) {
+  for (;;) {
+    const int left = PQflush(pg_->conn);
+    if (left == 0) return {};
+    if (left < 0) return Lost();
+    if (Wait(scrape, POLLIN | POLLOUT, Mono::max()) == Woken::kLate) return Late();
+    if (PQconsumeInput(pg_->conn) == 0) return Lost();
+  }
+}
+
+Result<> Connection::AwaitResult(const Scrape& scrape) {
+  while (PQisBusy(pg_->conn) != 0) {
+    if (Wait(scrape, POLLIN, Mono::max()) == Woken::kLate) return Late();
+    if (PQconsumeInput(pg_->conn) == 0) return Lost();
+  }
+  return {};
+}
+
+Result<> Connection::Run(const Scrape& scrape, const Command& command, RowReader* reader) {
+  sqlstate_.clear();
+  if (scrape.LeftMs() <= 0 || scrape.stop().stop_requested()) {
+    return Fail(Errc::kTimeout, "no time left");  // nothing was sent: the connection is as it was
+  }
+  const std::stop_callback wake(scrape.stop(), [this] { ::eventfd_write(wake_.get(), 1); });
+  if (auto sent = Send(command); !sent) return sent;
+  if (auto flushed = Flush(scrape); !flushed) return flushed;
+  return Read(scrape, reader);
+}
+
+namespace {
+
+void ReadColumns(const PGresult* result, std::vector<Column>& columns, std::vector<Cell>& cells) {
+  const int count = PQnfields(result);
+  columns.clear();
+  for (int i = 0; i < count; ++i) columns.push_back({PQfname(result, i), PQftype(result, i)});
+  cells.assign(static_cast<std::size_t>(count), std::nullopt);
+}
+
+void ReadRow(const PGresult* result, int row, std::vector<Cell>& cells) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const int field = static_cast<int>(i);
+    if (PQgetisnull(result, row, field) != 0) {
+      cells[i].reset();
+    } else {
+      cells[i].emplace(PQgetvalue(result, row, field),
+                       static_cast<std::size_t>(PQgetlength(result, row, field)));
+    }
+  }
+}
+
+}  // namespace
+
+// What has come of a statement so far: results follow one another, the first error counts.
+struct Connection::Reading {
+  RowReader* reader;
+  std::optional<Error> error{};
+  bool begun = false;
+  Mono drained_by{};  // of what comes after an error
+
+  void Keep(Error e) {
+    if (!error) error = std::move(e);
+  }
+};
+
+Result<> Connection::Read(const Scrape& scrape, RowReader* reader) {
+  Reading reading{.reader = reader};
+  int until_look = kRowsBetweenLooks;
+  for (;;) {
+    if (auto there = AwaitResult(scrape); !there) {
+      return reading.error ? Fail(std::move(*reading.error)) : there;
+    }
+    const OwnedResult result(PQgetResult(pg_->conn));
+    if (!result) break;
+    const bool failed_before = reading.error.has_value();
+    Take(result.get(), reading);
+    if (broken_) break;
+    if (reading.error && !failed_before) reading.drained_by = scrape.clock().mono() + kDrain;
+    if (--until_look > 0) continue;
+    until_look = kRowsBetweenLooks;
+    if (scrape.LeftMs() <= 0 || scrape.stop().stop_requested()) return Late();
+    if (reading.error && scrape.clock().mono() > reading.drained_by) {
+      broken_ = true;
+      break;
+    }
+  }
+  if (reading.error) return Fail(std::move(*reading.error));
+  if (reader != nullptr && !reading.begun) {
+    return Fail(Errc::kParse, "the statement gives no rows");
+  }
+  return {};
+}
+
+void Connection::Take(const PGresult* result, Reading& reading) {
+  switch (PQresultStatus(result)) {
+    case PGRES_SINGLE_TUPLE:
+    case PGRES_TUPLES_OK:
+      if (reading.reader != nullptr && !reading.error) TakeRows(result, reading);
+      return;
+    case PGRES_FATAL_ERROR:
+      TakeError(result, reading);
+      return;
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_IN:
+    case PGRES_COPY_BOTH:
+      broken_ = true;
+      reading.Keep({Errc::kParse, "COPY is no query"});
+      return;
+    default:
+      return;  // SET, PREPARE
+  }
+}
+
+void Connection::TakeRows(const PGresult* result, Reading& reading) {
+  if (!reading.begun) {
+    reading.begun = true;
+    ReadColumns(result, pg_->columns, pg_->cells);
+    if (auto begun = reading.reader->Begin(pg_->columns); !begun) {
+      reading.Keep(std::move(begun.error()));
+    }
+  }
+  for (int row = 0; row < PQntuples(result) && !reading.error; ++row) {
+    ReadRow(result, row, pg_->cells);
+    if (auto read = reading.reader->Row(pg_->cells); !read) reading.Keep(std::move(read.error()));
+  }
+}
+
+void Connection::TakeError(const PGresult* result, Reading& reading) {
+  if (PQstatus(pg_->conn) == CONNECTION_BAD) broken_ = true;
+  const std::string state = ErrorField(result, PG_DIAG_SQLSTATE);
+  if (sqlstate_.empty()) sqlstate_ = state;
+  if (state.empty()) {
+    reading.Keep({Errc::kUnavailable, Redacted(PQerrorMessage(pg_->conn), secret_)});
+  } else {
+    reading.Keep(
+        {CodeOf(state), ErrorField(result, PG_DIAG_MESSAGE_PRIMARY) + " (SQLSTATE " + state + ")"});
+  }
+}
+
+bool Connection::Alive() {
+  if (broken_ || PQstatus(pg_->conn) != CONNECTION_OK) return false;
+  eventfd_t ignored = 0;
+  ::eventfd_read(wake_.get(), &ignored);  // of a stop that came when nothing waited any more
+  constexpr int kMostReads = 16;
+  for (int i = 0; i < kMostReads; ++i) {
+    pollfd polled{.fd = PQsocket(pg_->conn), .events = POLLIN, .revents = 0};
+    if (::poll(&polled, 1, 0) == 0) return true;
+    if (PQconsumeInput(pg_->conn) == 0) return false;
+    static_cast<void>(PQisBusy(pg_->conn));  // parses what came: parameters, notices
+    if (PQstatus(pg_->conn) != CONNECTION_OK) return false;
+  }
+  return false;
+}
+
+int Connection::pid() const { return PQbackendPID(pg_->conn); }
+
+std::string Connection::Parameter(const char* name) const {
+  const char* const value = PQparameterStatus(pg_->conn, name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+std::string Connection::Server() const {
+  const char* const host = PQhost(pg_->conn);
+  const char* const port = PQport(pg_->conn);
+  return std::string(host == nullptr ? "" : host) + ":" + (port == nullptr ? "" : port);
+}
+
+UniqueFd Connection::Shut() {
+  UniqueFd last;
+  const ConnStatusType status = PQstatus(pg_->conn);
+  const int socket = PQsocket(pg_->conn);
+  const bool reached = status != CONNECTION_STARTED && status != CONNECTION_NEEDED;
+  if (socket >= 0 && reached) last.Reset(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+  // A connection with a statement running must not send its farewell into the middle of it.
+  if (broken_ && socket >= 0) ::shutdown(socket, SHUT_WR);
+  broken_ = true;
+  pg_.reset();
+  if (last) ::shutdown(last.get(), SHUT_WR);
+  return last;
+}
+
+}  // namespace sidecar::postgres

@@ -1,0 +1,92 @@
+#pragma once
+// One connection of libpq, never blocking: every wait is a poll(2) of its socket that ends with the
+// run's deadline or stop. (Name resolution is libpq's, and blocks: an address, or a run left
+// behind.) One thread at a time; a login may be continued by another run.
+//
+//   auto connection = Connection::Start(login);
+//   auto progress = connection->Advance(scrape, until);       // kPending: call again later
+//   auto done = connection->Run(scrape, {.sql = "SELECT 1"}, reader);
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/base/unique_fd.h"
+#include "common/collect/scrape.h"
+#include "exporters/postgres/conninfo.h"
+#include "exporters/postgres/rows.h"
+
+struct pg_result;
+
+namespace sidecar::postgres {
+
+using PGresult = pg_result;
+
+struct Command {
+  enum class How : std::uint8_t {
+    kScript,   // several statements, the rows of all of them; as PQexec
+    kOnce,     // one statement
+    kPrepare,  // `sql` as `name`; no rows
+    kPrepared  // what was prepared as `name`
+  };
+  How how = How::kOnce;
+  const char* sql = "";
+  const char* name = "";
+};
+
+class Connection {
+ public:
+  enum class Progress : std::uint8_t { kReady, kPending };
+
+  // kInternal: out of memory. Everything else is said by Advance.
+  static Result<std::unique_ptr<Connection>> Start(const Login& login);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The login, as far as it comes until then.
+  Result<Progress> Advance(const Scrape& scrape, Mono until);
+  // Every row to the reader (none: the rows are thrown away). After an error of the server the
+  // connection is still usable; after a deadline, or a reader that stops a long result, it is not.
+  Result<> Run(const Scrape& scrape, const Command& command, RowReader* reader);
+
+  // Looks at an idle connection without waiting: false once the server has ended it.
+  bool Alive();
+  bool usable() const { return !broken_; }
+  // Of the last error; empty when it was not the server's.
+  const std::string& sqlstate() const { return sqlstate_; }
+  int pid() const;
+  std::string Parameter(const char* name) const;  // what the server reports: "server_encoding"
+  std::string Server() const;                     // "host:port"
+  std::uint32_t statements() const { return statements_; }
+
+  // Ends it without waiting. The socket, shut for writing, by which to see that the backend has
+  // gone; none when no server was reached.
+  UniqueFd Shut();
+
+ private:
+  struct Pg;
+  struct Reading;
+  explicit Connection(std::unique_ptr<Pg> pg);
+
+  enum class Woken : std::uint8_t { kReady, kLate };
+  Woken Wait(const Scrape& scrape, short events, Mono until);
+  Result<> Send(const Command& command);
+  Result<> Flush(const Scrape& scrape);
+  Result<> AwaitResult(const Scrape& scrape);
+  Result<> Read(const Scrape& scrape, RowReader* reader);
+  void Take(const PGresult* result, Reading& reading);
+  void TakeRows(const PGresult* result, Reading& reading);
+  void TakeError(const PGresult* result, Reading& reading);
+  Result<> Late();
+  Result<> Lost();
+
+  std::unique_ptr<Pg> pg_;
+  UniqueFd wake_;
+  std::string secret_;
+  std::string sqlstate_;
+  std::uint32_t statements_ = 0;
+  bool broken_ = false;
+};
+
+}  // namespace sidecar::postgres

@@ -1,0 +1,28 @@
+#include "exporters/postgres/native.h"
+
+#include "exporters/postgres/natives.h"
+
+namespace sidecar::postgres {
+
+const NativeSpec* FindNative(std::string_view name) {
+  static constexpr NativeSpec kNatives[] = {{"blocking", &MakeBlocking},
+                                            {"settings", &MakeSettings},
+                                            {"stat_statements", &MakeStatements}};
+  for (const NativeSpec& native : kNatives) {
+    if (native.name == name) return &native;
+  }
+  return nullptr;
+}
+
+Result<> RunStatement(const QueryDef& def, Session& session, const Scrape& scrape,
+                      RowReader& rows) {
+  auto variant = Choose(def, session.facts());
+  if (!variant) return Fail(std::move(variant.error()));
+  const std::string text = StatementText(def, **variant, session.facts());
+  return session.Query(
+      scrape,
+      {.name = def.name, .sql = text, .timeout = def.timeout, .own_search_path = !def.builtin},
+      rows);
+}
+
+}  // namespace sidecar::postgres

@@ -1,0 +1,32 @@
+#pragma once
+// The escape hatch: a collector whose definition is data like any other's (name, SQL, role, lane),
+// but whose rows C++ reads, because SQL cannot say it: the graph of who blocks whom, the sticky
+// top-N of statements, the names of pg_settings. It keeps state between runs; never run twice at
+// once.
+//
+//   if (def.metrics.empty()) native = FindNative(def.name)->make(table);
+
+#include <memory>
+
+#include "common/config/table_reader.h"
+#include "exporters/postgres/run_query.h"
+
+namespace sidecar::postgres {
+
+class Native {
+ public:
+  virtual ~Native() = default;
+  // Choose has said yes.
+  virtual Result<> Run(const QueryDef& def, Session& session, const Scrape& scrape, Sink& sink) = 0;
+};
+
+struct NativeSpec {
+  std::string_view name;
+  // Reads its options from [postgres.collectors.NAME], also over a describing table. The table may
+  // be gone once it returns, the definition stays.
+  std::unique_ptr<Native> (*make)(TableReader& table);
+};
+
+const NativeSpec* FindNative(std::string_view name);
+
+}  // namespace sidecar::postgres

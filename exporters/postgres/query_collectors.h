@@ -1,0 +1,35 @@
+#pragma once
+// Definitions as the engine's collectors: of scope cluster on their lane's session, of scope
+// database from what the rotation has found.
+//
+//   members.push_back({name, schedule, MakeClusterCollector(watched, member), fingerprint});
+
+#include <memory>
+
+#include "common/collect/collector.h"
+#include "exporters/postgres/cut_counter.h"
+#include "exporters/postgres/databases.h"
+#include "exporters/postgres/query_member.h"
+#include "exporters/postgres/scrape_tally.h"
+#include "exporters/postgres/server.h"
+
+namespace sidecar::postgres {
+
+// What the collectors of a server share. Kept over reloads, as the server is.
+struct Watched {
+  std::shared_ptr<Server> server;
+  std::shared_ptr<Databases> databases;
+  std::shared_ptr<ScrapeTally> tally;
+  std::shared_ptr<const CutCounter> cuts;
+};
+
+std::unique_ptr<Collector> MakeClusterCollector(Watched watched,
+                                                std::shared_ptr<const QueryMember> member);
+std::unique_ptr<Collector> MakeDatabaseCollector(Watched watched,
+                                                 std::shared_ptr<const QueryMember> member);
+// pg_up, pg_login_up, pg_static and the exporter's own pg_exporter_*.
+std::unique_ptr<Collector> MakeCoreCollector(Watched watched);
+// A fresh login now and then, where no session made one.
+std::unique_ptr<Task> MakeLoginProbe(Watched watched);
+
+}  // namespace sidecar::postgres

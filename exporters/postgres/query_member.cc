@@ -1,0 +1,22 @@
+#include "exporters/postgres/query_member.h"
+
+namespace sidecar::postgres {
+
+Result<MemberOutcome> RunMember(const QueryMember& member, Session& session, const Scrape& scrape,
+                                const QueryLimits& limits, Sink& sink) {
+  if (auto ready = session.Ready(scrape); !ready) return Fail(std::move(ready.error()));
+  if (auto variant = Choose(member.def, session.facts()); !variant) {
+    if (variant.error().code == Errc::kDenied) return Fail(std::move(variant.error()));
+    return MemberOutcome{.disabled = std::move(variant.error())};
+  }
+  if (member.native) {
+    auto done = member.native->Run(member.def, session, scrape, sink);
+    if (!done) return Fail(std::move(done.error()));
+    return MemberOutcome{};
+  }
+  auto report = RunQuery(member.def, session, scrape, limits, sink);
+  if (!report) return Fail(std::move(report.error()));
+  return MemberOutcome{.series = report->series, .cut = report->cut};
+}
+
+}  // namespace sidecar::postgres

@@ -1,0 +1,160 @@
+#include "exporters/postgres/query_versions.h"
+
+#include <algorithm>
+
+#include "common/base/parse.h"
+
+namespace sidecar::postgres {
+namespace {
+
+constexpr int kScale = 1'000;
+constexpr int kMostMajor = Versions::kMost / kScale;
+constexpr std::string_view kBlanks = " \t\r\n";
+
+struct Number {
+  int version = 0;
+  bool minor = false;  // it was given
+};
+
+std::optional<Number> ParseNumberPair(std::string_view text) {
+  const std::size_t point = text.find('.');
+  const auto major = ParseNumber<std::uint32_t>(text.substr(0, point));
+  if (!major || *major > kMostMajor) return std::nullopt;
+  Number number{static_cast<int>(*major) * kScale, point != std::string_view::npos};
+  if (!number.minor) return number;
+  std::string_view rest = text.substr(point + 1);
+  const auto minor = ParseNumber<std::uint32_t>(rest.substr(0, rest.find('.')));
+  if (!minor || *minor >= kScale) return std::nullopt;
+  number.version += static_cast<int>(*minor);
+  return number;
+}
+
+int Last(const Number& number) { return number.version + (number.minor ? 0 : kScale - 1); }
+
+// A piece of the text and the versions it is part of.
+struct Piece {
+  std::string_view text;
+  Versions versions;
+};
+
+// Past a string, a quoted identifier or a comment that begins at `at`; `at` + 1 if none does.
+std::size_t SkipToken(std::string_view sql, std::size_t at) {
+  const auto past = [&](std::string_view end, std::size_t from) {
+    const std::size_t found = sql.find(end, from);
+    return found == std::string_view::npos ? sql.size() : found + end.size();
+  };
+  const std::string_view rest = sql.substr(at);
+  if (rest.starts_with('\'')) return past("'", at + 1);
+  if (rest.starts_with('"')) return past("\"", at + 1);
+  if (rest.starts_with("--")) return past("\n", at + 2);
+  if (rest.starts_with("/*") && !rest.starts_with("/*!")) return past("*/", at + 2);
+  return at + 1;
+}
+
+Result<Piece> ReadComment(std::string_view inside) {
+  const std::size_t end = std::min(inside.find_first_of(kBlanks), inside.size());
+  const auto versions = ParseVersions(inside.substr(0, end));
+  if (!versions) {
+    return Fail(Errc::kConfig,
+                "a version comment is /*!13+ ... */, /*!-12 ... */ or "
+                "/*!13-16 ... */; this one begins with " +
+                    Quoted(inside.substr(0, end)));
+  }
+  return Piece{inside.substr(end), *versions};
+}
+
+Result<std::vector<Piece>> Split(std::string_view sql) {
+  std::vector<Piece> pieces;
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at < sql.size();) {
+    if (!sql.substr(at).starts_with("/*!")) {
+      at = SkipToken(sql, at);
+      continue;
+    }
+    const std::size_t end = sql.find("*/", at);
+    if (end == std::string_view::npos) {
+      return Fail(Errc::kConfig, "a version comment does not end: */ is missing");
+    }
+    auto piece = ReadComment(sql.substr(at + 3, end - at - 3));
+    if (!piece) return Fail(std::move(piece.error()));
+    pieces.push_back({sql.substr(begin, at - begin), {}});
+    pieces.push_back(*piece);
+    at = begin = end + 2;
+  }
+  pieces.push_back({sql.substr(begin), {}});
+  return pieces;
+}
+
+// Without blanks at both ends and the semicolon of somebody who pasted from psql.
+std::string_view Trim(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  text = text.substr(first, text.find_last_not_of(" \t\r\n;") + 1 - first);
+  return text;
+}
+
+std::string Join(const std::vector<Piece>& pieces, int version) {
+  std::string text;
+  for (const Piece& piece : pieces) {
+    if (piece.versions.Has(version)) text += piece.text;
+  }
+  return std::string(Trim(text));
+}
+
+}  // namespace
+
+std::optional<int> ParseVersion(std::string_view text) {
+  const auto number = ParseNumberPair(text);
+  return number ? std::optional(number->version) : std::nullopt;
+}
+
+std::string FormatVersion(int version) {
+  std::string text = std::to_string(version / kScale);
+  const int minor = version % kScale;
+  if (minor != 0 && minor != kScale - 1) text += "." + std::to_string(minor);
+  return text;
+}
+
+std::optional<Versions> ParseVersions(std::string_view text) {
+  if (text.ends_with('+')) {
+    const auto from = ParseNumberPair(text.substr(0, text.size() - 1));
+    if (!from) return std::nullopt;
+    return Versions{from->version, Versions::kMost};
+  }
+  const std::size_t dash = text.find('-');
+  const auto last = ParseNumberPair(dash == std::string_view::npos ? text : text.substr(dash + 1));
+  if (!last) return std::nullopt;
+  if (dash == 0) return Versions{0, Last(*last)};
+  if (dash == std::string_view::npos) return Versions{last->version, Last(*last)};
+  const auto first = ParseNumberPair(text.substr(0, dash));
+  if (!first || first->version > Last(*last)) return std::nullopt;
+  return Versions{first->version, Last(*last)};
+}
+
+Result<std::vector<VersionText>> ExpandVersions(std::string_view sql, Versions within) {
+  const auto pieces = Split(sql);
+  if (!pieces) return Fail(pieces.error());
+  std::vector<int> starts{within.from};
+  for (const Piece& piece : *pieces) {
+    for (const int start : {piece.versions.from, piece.versions.to + 1}) {
+      if (start > within.from && start <= within.to) starts.push_back(start);
+    }
+  }
+  std::sort(starts.begin(), starts.end());
+  starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
+  std::vector<VersionText> texts;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const int end = i + 1 < starts.size() ? starts[i + 1] - 1 : within.to;
+    std::string text = Join(*pieces, starts[i]);
+    if (text.empty()) continue;
+    if (!texts.empty() && texts.back().text == text && texts.back().versions.to + 1 == starts[i]) {
+      texts.back().versions.to = end;
+    } else {
+      texts.push_back({{starts[i], end}, std::move(text)});
+    }
+  }
+  if (texts.empty()) return Fail(Errc::kConfig, "no statement is left for any version");
+  return texts;
+}
+
+}  // namespace sidecar::postgres

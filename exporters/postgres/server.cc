@@ -1,0 +1,81 @@
+#include "exporters/postgres/server.h"
+
+#include <utility>
+
+#include "common/log/log.h"
+#include "exporters/postgres/server_session.h"
+
+namespace sidecar::postgres {
+
+Server::Server(std::string key, Conninfo conninfo, std::shared_ptr<Budget> budget, Runtime runtime)
+    : key_(std::move(key)),
+      conninfo_(std::move(conninfo)),
+      budget_(std::move(budget)),
+      runtime_(runtime) {}
+
+Server::~Server() = default;
+
+Server::Lease::Lease(std::shared_ptr<Server> server, std::string lane,
+                     std::unique_ptr<ServerSession> session)
+    : server_(std::move(server)), lane_(std::move(lane)), session_(std::move(session)) {
+  session_->Attach(server_);
+}
+
+Server::Lease::~Lease() {
+  session_->Attach(nullptr);  // an idle session must not keep the server that keeps it
+  const std::scoped_lock lock(server_->mutex_);
+  auto& idle = server_->idle_[lane_];
+  if (!idle) idle = std::move(session_);
+}
+
+std::unique_ptr<Server::Lease> Server::Take(const std::string& lane) {
+  std::unique_ptr<ServerSession> session;
+  {
+    const std::scoped_lock lock(mutex_);
+    session = std::move(idle_[lane]);
+  }
+  if (!session)
+    session = std::make_unique<ServerSession>(*this, std::string(), lane == kLoginLane ? 1 : 0);
+  return std::make_unique<Lease>(shared_from_this(), lane, std::move(session));
+}
+
+std::unique_ptr<ServerSession> Server::Open(std::string database) {
+  auto session = std::make_unique<ServerSession>(*this, std::move(database), 1);
+  session->Attach(shared_from_this());
+  return session;
+}
+
+LoginState Server::login() const {
+  const std::scoped_lock lock(mutex_);
+  return login_;
+}
+
+void Server::LoggedIn(double seconds) {
+  bool again = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    again = login_.known && !login_.up;
+    login_.known = login_.up = true;
+    login_.seconds = seconds;
+    login_.at = clock().mono();
+    ++login_.succeeded;
+    login_.error.clear();
+  }
+  if (again) log().Info("login works again", {{"exporter", "postgres"}, {"seconds", seconds}});
+}
+
+void Server::LoginFailed(const Error& error) {
+  bool changed = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    changed = !login_.known || login_.up || login_.error != error.message;
+    login_.known = true;
+    login_.up = false;
+    login_.at = clock().mono();
+    ++login_.failed;
+    login_.error = error.message;
+  }
+  if (changed) log().Warn("login failed", {{"exporter", "postgres"}, {"err", error.message}});
+}
+
+}  // namespace sidecar::postgres

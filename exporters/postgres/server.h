@@ -1,0 +1,83 @@
+#pragma once
+// The server that is watched: how to log in, how many connections there may be, what the last login
+// gave, and the sessions of its lanes. Kept over reloads that do not change where it is.
+// Thread-safe.
+//
+//   auto lease = server->Take("main");             // for one run; nobody else has this session
+//   if (auto ready = lease->Ready(scrape); !ready) return ready;
+//   lease->Query(scrape, statement, reader);
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "common/base/runtime.h"
+#include "exporters/postgres/budget.h"
+#include "exporters/postgres/conninfo.h"
+#include "exporters/postgres/login_gate.h"
+
+namespace sidecar::postgres {
+
+class ServerSession;
+
+inline constexpr char kMainLane[] = "main", kSlowLane[] = "slow", kLoginLane[] = "login";
+
+struct LoginState {
+  bool known = false, up = false;
+  double seconds = 0;  // how long the last one that succeeded took
+  Mono at{};           // when the last one ended
+  std::uint64_t succeeded = 0, failed = 0;
+  std::string error{};  // why the last one failed
+};
+
+class Server : public std::enable_shared_from_this<Server> {
+ public:
+  // `key` names the server among those that share the budget.
+  Server(std::string key, Conninfo conninfo, std::shared_ptr<Budget> budget, Runtime runtime);
+  ~Server();
+
+  class Lease {
+   public:
+    Lease(std::shared_ptr<Server> server, std::string lane, std::unique_ptr<ServerSession> session);
+    ~Lease();  // back to its lane, or closed if another took its place meanwhile
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ServerSession* operator->() const { return session_.get(); }
+    ServerSession& operator*() const { return *session_; }
+
+   private:
+    std::shared_ptr<Server> server_;
+    std::string lane_;
+    std::unique_ptr<ServerSession> session_;
+  };
+  // The lane's session, or a new one where a run that was left behind still has it.
+  std::unique_ptr<Lease> Take(const std::string& lane);
+  // One that nobody keeps: of a database, of the login probe.
+  std::unique_ptr<ServerSession> Open(std::string database);
+
+  LoginState login() const;
+  void LoggedIn(double seconds);
+  void LoginFailed(const Error& error);
+
+  const std::string& key() const { return key_; }
+  const Conninfo& conninfo() const { return conninfo_; }
+  const ConnectOptions& options() const { return conninfo_.options(); }
+  Budget& budget() const { return *budget_; }
+  LoginGate& gate() { return gate_; }
+  const Clock& clock() const { return runtime_.clock; }
+  Log& log() const { return runtime_.log; }
+
+ private:
+  const std::string key_;
+  const Conninfo conninfo_;
+  const std::shared_ptr<Budget> budget_;
+  const Runtime runtime_;
+  LoginGate gate_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  LoginState login_;
+  std::map<std::string, std::unique_ptr<ServerSession>> idle_;  // by lane
+};
+
+}  // namespace sidecar::postgres

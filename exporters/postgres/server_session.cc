@@ -1,0 +1,313 @@
+#include "exporters/postgres/server_session.h"
+
+#include <algorithm>
+#include <array>
+
+#include "exporters/postgres/read_facts.h"
+
+namespace sidecar::postgres {
+namespace {
+
+constexpr Millis kBudgetPatience{250};  // a backend that was told to end takes a moment
+constexpr Millis kReapPause{1'000};
+// The server's timeout is to end a slow statement before ours ends the session.
+constexpr Millis kServerFirst{50};
+
+// The next step down of 1, 1.25, 1.6 ... 10: what is left of a run differs with each, and a
+// setting that stays costs no round trip.
+Millis Step(Millis limit) {
+  constexpr std::array<int, 10> kSteps = {100, 125, 160, 200, 250, 315, 400, 500, 630, 800};
+  Millis::rep decade = 1;
+  while (limit.count() >= decade * 10) decade *= 10;
+  Millis::rep best = decade;
+  for (const int step : kSteps) {
+    const Millis::rep value = decade * step / 100;
+    if (value <= limit.count()) best = value;
+  }
+  return Millis(std::max<Millis::rep>(best, 1));
+}
+
+double Seconds(Mono::duration span) { return std::chrono::duration<double>(span).count(); }
+
+std::string Tenths(double seconds) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f", seconds);
+  return text.data();
+}
+
+// pg_stat_activity's rows of backends that should be gone.
+class Pids final : public RowReader {
+ public:
+  Result<> Begin(std::span<const Column>) override { return {}; }
+  Result<> Row(std::span<const Cell> cells) override {
+    texts_.emplace_back(cells.empty() ? std::string_view() : cells[0].value_or(""));
+    return {};
+  }
+  bool Has(int pid) const { return std::ranges::find(texts_, std::to_string(pid)) != texts_.end(); }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+}  // namespace
+
+ServerSession::ServerSession(Server& server, std::string database, int spared)
+    : server_(server), database_(std::move(database)), spared_(spared) {}
+
+ServerSession::~ServerSession() { Close(); }
+
+void ServerSession::Close() {
+  if (connection_) {
+    UniqueFd last = connection_->Shut();
+    if (last) {  // else the server closed it, or was never reached
+      server_.budget().Leave(std::move(permit_),
+                             {.last = std::move(last),
+                              .pid = facts_.pooled ? 0 : backend_,  // a pooler's is not ours to end
+                              .started = backend_start_,
+                              .server = server_.key()});
+    }
+    connection_.reset();
+  }
+  permit_ = {};
+  pass_.Release();
+  logged_in_ = ready_ = false;
+  backend_ = 0;
+  backend_start_.clear();
+  facts_at_.reset();
+  settings_ = {};
+  prepared_.clear();
+}
+
+void ServerSession::DropIfBroken() {
+  if (connection_ && !connection_->usable()) Close();
+}
+
+// Not while nobody can log in: an old session is better than none.
+bool ServerSession::TooOld(Mono now) const {
+  const Millis most = server_.options().session_max_age;
+  return most > Millis(0) && now - logged_in_at_ > most && server_.login().up;
+}
+
+Result<> ServerSession::Begin(const Scrape& scrape) {
+  const Mono now = Now();
+  auto pass = server_.gate().Enter(scrape.clock(), now + Millis(scrape.LeftMs()),
+                                   server_.options().connect_timeout);
+  if (!pass) return Fail(std::move(pass.error()));
+  const int most = static_cast<int>(server_.options().max_connections) - spared_;
+  auto permit = server_.budget().Take(most, std::min(kBudgetPatience, Millis(scrape.LeftMs())));
+  if (!permit) return Fail(std::move(permit.error()));
+  login_began_ = Now();
+  auto login = server_.conninfo().Resolve(database_);
+  auto connection = login ? Connection::Start(*login)
+                          : Result<std::unique_ptr<Connection>>(Fail(std::move(login.error())));
+  if (!connection) {
+    server_.LoginFailed(connection.error());
+    return Fail(std::move(connection.error()));
+  }
+  connection_ = std::move(*connection);
+  permit_ = std::move(*permit);
+  pass_ = std::move(*pass);
+  return {};
+}
+
+Result<> ServerSession::Login(const Scrape& scrape) {
+  if (!connection_) {
+    if (auto refused = backoff_.Refuses(scrape.id(), Now())) return Fail(std::move(*refused));
+    if (auto begun = Begin(scrape); !begun) return Refused(scrape, std::move(begun.error()));
+  }
+  const Mono patience = login_began_ + server_.options().connect_timeout;
+  auto progress = connection_->Advance(scrape, patience);
+  if (!progress) {
+    Judge(progress.error());
+    return Refused(scrape, std::move(progress.error()));
+  }
+  if (*progress == Connection::Progress::kPending) return Pending(scrape);
+  logged_in_ = true;
+  logged_in_at_ = Now();
+  pass_.Release();
+  server_.LoggedIn(Seconds(logged_in_at_ - login_began_));
+  backend_ = connection_->pid();
+  if (auto read = ReadFacts(scrape); !read) return Refused(scrape, std::move(read.error()));
+  backoff_.Succeeded();
+  return {};
+}
+
+// What a server says of one database (there is none; it lets us or nobody in) is about it alone.
+void ServerSession::Judge(Error& error) {
+  const std::string& state = connection_->sqlstate();
+  const bool about_database =
+      state == "3D000" || state == "42501" || state == "55000" || state.starts_with("28");
+  if (database_.empty() || !about_database) {
+    server_.LoginFailed(error);
+  } else if (state == "3D000") {
+    error.code = Errc::kNoData;
+  }
+}
+
+// Kept, and looked at by the next run: another attempt would only wait in the same queue.
+Result<> ServerSession::Pending(const Scrape& scrape) {
+  const Mono now = Now();
+  const Mono::duration age = now - login_began_;
+  Error error{Errc::kUnavailable, "the login has had no answer for " + Tenths(Seconds(age)) + " s"};
+  if (age < server_.options().connect_timeout) return Fail(std::move(error));
+  server_.LoginFailed({Errc::kUnavailable, "the login has no answer"});
+  if (age >= LoginGate::kLongestLogin) return Refused(scrape, std::move(error));
+  return Fail(std::move(error));
+}
+
+Result<> ServerSession::Refused(const Scrape& scrape, Error error) {
+  Close();
+  backoff_.Failed(scrape.id(), Now(), error);
+  return Fail(std::move(error));
+}
+
+Result<> ServerSession::ReadFacts(const Scrape& scrape) {
+  FactsReader reader;
+  if (auto read = connection_->Run(scrape, {.sql = kFactsSql}, &reader); !read) {
+    return Fail(std::move(read.error()).Wrap("facts"));
+  }
+  facts_ = std::move(reader.facts());
+  facts_.server = connection_->Server();
+  facts_.pooled = reader.pid() != backend_;  // a pooler invents the pid that it gives its clients
+  backend_start_ = reader.started();
+  facts_at_ = Now();
+  hot_standby_ = connection_->Parameter("in_hot_standby");
+  return {};
+}
+
+// A backend whose client has left runs its statement to the end; nobody waits for it, so it is
+// ended, and its place is free once the server does not know it any more.
+Result<> ServerSession::EndHalfOpen(const Scrape& scrape) {
+  const Mono now = Now();
+  if (facts_.pooled || (reaped_ && now - *reaped_ < kReapPause)) return {};
+  const auto backends = server_.budget().HalfOpen(server_.key());
+  if (backends.empty()) return {};
+  reaped_ = now;
+  std::string list;
+  for (const auto& [pid, started] : backends) {
+    list += (list.empty() ? "(" : ", (") + std::to_string(pid) + ", '" + started + "')";
+  }
+  const std::string sql =
+      "SELECT a.pid, pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
+      " WHERE (a.pid, extract(epoch FROM a.backend_start)::text) IN (" +
+      list + ")";
+  Pids there;
+  if (auto read = connection_->Run(scrape, {.sql = sql.c_str()}, &there); !read) return read;
+  for (const auto& [pid, started] : backends) {
+    if (!there.Has(pid)) server_.budget().Gone(server_.key(), pid);
+  }
+  return {};
+}
+
+Result<> ServerSession::Ready(const Scrape& scrape) {
+  ready_ = false;
+  if (logged_in_ && (!connection_->Alive() || TooOld(Now()))) Close();
+  if (!logged_in_) {
+    if (auto in = Login(scrape); !in) return in;
+  }
+  const bool stale = !facts_at_ || Now() - *facts_at_ > server_.options().refresh_interval ||
+                     connection_->Parameter("in_hot_standby") != hot_standby_;
+  if (stale) {
+    if (auto read = ReadFacts(scrape); !read) return DropIfBroken(), read;
+  }
+  if (auto ended = EndHalfOpen(scrape); !ended) DropIfBroken();
+  ready_ = logged_in_;
+  if (!ready_) return Fail(Errc::kUnavailable, "the session was lost");
+  return {};
+}
+
+Result<> ServerSession::Set(const Scrape& scrape, const Settings& wanted) {
+  if (settings_ == wanted) return {};
+  script_.clear();
+  if (settings_.statement_timeout < Millis(0)) {
+    script_ += "SET lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
+               "; SET default_transaction_read_only = on"
+               "; SET idle_in_transaction_session_timeout = 10000"
+               "; SET DateStyle = 'ISO'; SET TimeZone = 'UTC'"
+               "; SET max_parallel_workers_per_gather = 0; SET jit = off; ";
+    // Bytes that are no UTF-8 would fail their row (a server that checks nothing may hold them).
+    if (facts_.encoding == "SQL_ASCII") script_ += "SET client_encoding = 'SQL_ASCII'; ";
+  }
+  script_ +=
+      "SET statement_timeout = " + std::to_string(wanted.statement_timeout.count()) +
+      (wanted.own_search_path ? "; SET search_path TO DEFAULT" : "; SET search_path = pg_catalog");
+  auto set =
+      connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, nullptr);
+  if (!set) return Fail(std::move(set.error()).Wrap("settings"));
+  settings_ = wanted;
+  return {};
+}
+
+Result<> ServerSession::Prepare(const Scrape& scrape, const Statement& statement,
+                                const Prepared*& prepared) {
+  const auto found = prepared_.find(statement.name);
+  if (found != prepared_.end() && found->second.sql == statement.sql) {
+    prepared = &found->second;
+    return {};
+  }
+  if (found != prepared_.end()) {
+    script_ = "DEALLOCATE " + found->second.as;
+    prepared_.erase(found);
+    auto gone = connection_->Run(scrape, {.sql = script_.c_str()}, nullptr);
+    if (!gone) return gone;
+  }
+  Prepared made{"s" + std::to_string(++last_prepared_), std::string(statement.sql)};
+  auto done = connection_->Run(
+      scrape, {.how = Command::How::kPrepare, .sql = made.sql.c_str(), .name = made.as.c_str()},
+      nullptr);
+  if (!done) return done;
+  prepared = &prepared_.emplace(statement.name, std::move(made)).first->second;
+  return {};
+}
+
+Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& statement,
+                                    RowReader& reader) {
+  if (statement.name.empty()) {
+    script_ = statement.sql;
+    return connection_->Run(scrape, {.sql = script_.c_str()}, &reader);
+  }
+  const Prepared* prepared = nullptr;
+  if (auto made = Prepare(scrape, statement, prepared); !made) return made;
+  auto done = connection_->Run(
+      scrape, {.how = Command::How::kPrepared, .name = prepared->as.c_str()}, &reader);
+  // A table was altered, or the name is gone (DISCARD ALL): prepared anew by the next run.
+  const std::string& state = connection_->sqlstate();
+  if (!done && (state == "0A000" || state == "26000")) {
+    prepared_.erase(prepared_.find(statement.name));
+  }
+  return done;
+}
+
+// One message, one transaction: nothing stays on a connection that is not ours.
+Result<> ServerSession::RunPooled(const Scrape& scrape, const Statement& statement,
+                                  const Settings& wanted, RowReader& reader) {
+  script_ = "SET LOCAL statement_timeout = " + std::to_string(wanted.statement_timeout.count()) +
+            "; SET LOCAL lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
+            "; SET LOCAL transaction_read_only = on; SET LOCAL DateStyle = 'ISO'"
+            "; SET LOCAL TimeZone = 'UTC'; ";
+  if (!wanted.own_search_path) script_ += "SET LOCAL search_path = pg_catalog; ";
+  script_ += statement.sql;
+  return connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, &reader);
+}
+
+Result<> ServerSession::Query(const Scrape& scrape, const Statement& statement, RowReader& reader) {
+  if (!std::exchange(ready_, false)) {
+    if (auto ready = Ready(scrape); !ready) return ready;
+    ready_ = false;
+  }
+  const Millis run(scrape.LeftMs());
+  const Millis left = run - std::min(kServerFirst, run / 4);
+  if (left <= Millis(0)) return Fail(Errc::kTimeout, "no time left");
+  const Settings wanted{Step(std::min(statement.timeout, left)), statement.own_search_path};
+  Result<> done;
+  if (facts_.pooled) {
+    done = RunPooled(scrape, statement, wanted, reader);
+  } else {
+    done = Set(scrape, wanted);
+    if (done) done = RunPrepared(scrape, statement, reader);
+  }
+  DropIfBroken();
+  return done;
+}
+
+}  // namespace sidecar::postgres

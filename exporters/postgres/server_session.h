@@ -1,0 +1,86 @@
+#pragma once
+// A session with its life: login, facts, settings, prepared statements, renewal, and what becomes
+// of it when it does not answer. Used by who leases it, one thread at a time; a login that had no
+// answer is continued by the next run.
+//
+//   auto session = server->Open("orders");
+//   if (auto ready = session->Ready(scrape); !ready) ...   // kNoData: there is no such database
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "exporters/postgres/backoff.h"
+#include "exporters/postgres/connection.h"
+#include "exporters/postgres/server.h"
+#include "exporters/postgres/session.h"
+
+namespace sidecar::postgres {
+
+class ServerSession final : public Session {
+ public:
+  // `database`: empty for the configured one. `spared` connections are left to others: a scrape's
+  // session comes before what can wait. The server outlives it.
+  ServerSession(Server& server, std::string database, int spared);
+  ~ServerSession() override;
+
+  Result<> Ready(const Scrape& scrape) override;
+  Result<> Query(const Scrape& scrape, const Statement& statement, RowReader& reader) override;
+  const Facts& facts() const override { return facts_; }
+
+  // Who uses it keeps the server.
+  void Attach(std::shared_ptr<Server> server) { attached_ = std::move(server); }
+  void Close();
+  void ForgetFacts() { facts_at_.reset(); }  // the next run reads them again
+
+ private:
+  struct Settings {
+    Millis statement_timeout{-1};  // below 0: nothing was set yet
+    bool own_search_path = false;
+    friend bool operator==(const Settings&, const Settings&) = default;
+  };
+  struct Prepared {
+    std::string as, sql;
+  };
+
+  Result<> Login(const Scrape& scrape);
+  Result<> Begin(const Scrape& scrape);
+  Result<> Pending(const Scrape& scrape);
+  void Judge(Error& error);
+  Result<> Refused(const Scrape& scrape, Error error);
+  Result<> ReadFacts(const Scrape& scrape);
+  Result<> EndHalfOpen(const Scrape& scrape);
+  Result<> Set(const Scrape& scrape, const Settings& wanted);
+  Result<> Prepare(const Scrape& scrape, const Statement& statement, const Prepared*& prepared);
+  Result<> RunPrepared(const Scrape& scrape, const Statement& statement, RowReader& reader);
+  Result<> RunPooled(const Scrape& scrape, const Statement& statement, const Settings& wanted,
+                     RowReader& reader);
+  void DropIfBroken();
+  bool TooOld(Mono now) const;
+  Mono Now() const { return server_.clock().mono(); }
+
+  Server& server_;
+  std::shared_ptr<Server> attached_;
+  const std::string database_;
+  const int spared_;
+  std::unique_ptr<Connection> connection_;
+  Budget::Permit permit_;
+  LoginGate::Pass pass_;
+  Backoff backoff_;
+  bool logged_in_ = false, ready_ = false;  // ready: looked at, and not used since
+  Mono login_began_{}, logged_in_at_{};
+
+  Facts facts_;
+  std::optional<Mono> facts_at_{};
+  std::string hot_standby_;  // as the server reported it when the facts were read
+  int backend_ = 0;
+  std::string backend_start_;
+  std::optional<Mono> reaped_{};
+
+  Settings settings_;
+  std::map<std::string, Prepared, std::less<>> prepared_;  // by statement
+  std::uint64_t last_prepared_ = 0;
+  std::string script_;  // reused
+};
+
+}  // namespace sidecar::postgres

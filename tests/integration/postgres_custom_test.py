@@ -1,0 +1,364 @@
+"""Users' queries: a DBA's path from ten lines of TOML to a metric, copies of built-ins, the orders
+example, and files that are wrong or hostile."""
+
+import contextlib
+import math
+import os
+import pathlib
+import re
+import signal
+import tomllib
+import unittest
+
+import postgres_support
+import support
+
+README = support.ROOT / "exporters/postgres/README.md"
+COLLECTORS = support.ROOT / "exporters/postgres/collectors"
+ORDERS = support.ROOT / "deploy/collectors/orders.toml"
+DEMO = support.ROOT / "deploy/demo"
+EXPORTER = support.binary("postgres-exporter")
+
+
+def lines_of(text, families):
+    """The samples of these families as they stand there."""
+    return sorted(line for line in text.splitlines()
+                  if re.match(r"[a-zA-Z_:][a-zA-Z0-9_:]*", line)
+                  and re.match(r"[a-zA-Z_:][a-zA-Z0-9_:]*", line)[0] in families)
+
+
+def environment(server):
+    return {**{key: text for key, text in os.environ.items() if not key.startswith("PG")},
+            "DATA_SOURCE_NAME": server.dsn()}
+
+
+class WithServer(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.classes = contextlib.ExitStack()
+        cls.addClassCleanup(cls.classes.close)
+        cls.server = cls.classes.enter_context(
+            postgres_support.Server(15, settings=("autovacuum = off", "wal_level = logical"))
+        ).monitor_role()
+
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = self.stack.enter_context(support.scratch())
+
+    def exporter(self, *flags):
+        return self.stack.enter_context(postgres_support.exporter(
+            self.server, f"--config.dir={self.folder}", *flags))
+
+    def check(self):
+        return support.run([EXPORTER, f"--config.dir={self.folder}", "--config.check"],
+                           env=environment(self.server))
+
+
+class DbasPath(WithServer):
+    """What exporters/postgres/README.md says, word for word."""
+
+    def test_a_metric_from_ten_lines_checked_and_live_after_sighup(self):
+        section = README.read_text().split("## Write your own collector")[1]
+        toml = re.search(r"```toml\n(.*?)```", section, re.S)[1]
+        self.assertLessEqual(len(toml.splitlines()), 12)
+        self.server.sql("CREATE TABLE jobs (queue text, added timestamptz DEFAULT now())",
+                        "INSERT INTO jobs VALUES ('mail'), ('mail'), ('print')")
+        exporter = self.exporter()
+        self.assertIsNone(support.value(exporter.scrape().text, "jobs_waiting"))
+        (self.folder / "queues.toml").write_text(toml)
+
+        checked = self.check()
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        said = next(line for line in (checked.stdout + checked.stderr).splitlines()
+                    if "queues" in line)
+        self.assertNotIn("runs", said)
+        self.assertIn("permission denied", said)
+
+        self.server.sql("GRANT SELECT ON jobs TO monitor")
+        checked = self.check()
+        self.assertRegex(checked.stdout + checked.stderr, r"queues.*runs")
+
+        pid = exporter.pid
+        exporter.popen.send_signal(signal.SIGHUP)
+        text = support.wait_for(lambda: self.shown(exporter), 10, "the metric is there")
+        self.assertEqual(support.value(text, "jobs_waiting", queue="mail"), 2)
+        self.assertEqual(support.value(text, "jobs_waiting", queue="print"), 1)
+        self.assertGreater(support.value(text, "jobs_oldest_seconds", queue="mail"), 0)
+        self.assertEqual(support.successes(text, "pg")["queues"], 1)
+        self.assertEqual(exporter.pid, pid)
+
+    @staticmethod
+    def shown(exporter):
+        text = exporter.scrape().text
+        return text if support.value(text, "jobs_waiting") is not None else None
+
+
+class Copies(WithServer):
+    """A built-in's TOML under another name gives the same bytes."""
+
+    def test_each_copy_gives_byte_identical_samples(self):
+        self.server.sql("CREATE TABLE t AS SELECT generate_series(1, 100)",
+                        "SELECT pg_create_physical_replication_slot('s', true)")
+        families = {}
+        quick = ""
+        for path in sorted(COLLECTORS.glob("*.toml")):
+            toml = path.read_text()
+            query, = tomllib.loads(toml)["postgres"]["queries"]
+            if "metrics" not in query:
+                continue
+            name = query["name"]
+            families[name] = {metric["name"] for metric in query["metrics"]}
+            copy, count = re.subn(f'^name = "{name}"$', f'name = "copy_{name}"', toml, flags=re.M)
+            self.assertEqual(count, 1)
+            if "interval" in query:
+                copy = re.sub(r'^interval = ".*"$', 'interval = "1s"', copy, flags=re.M)
+                quick += f'[postgres.collectors.{name}]\ninterval = "1s"\n'
+            (self.folder / path.name).write_text(copy)
+        (self.folder / "quick.toml").write_text(quick)
+        exporter = self.exporter()
+        self.assertGreater(len(families), 20)
+        for name, names in families.items():
+            with self.subTest(name):
+                self.compare(exporter, name, names)
+
+    def compare(self, exporter, name, names):
+        """Counters of the server move between two scrapes: soon enough two of them agree."""
+        seen = []
+
+        def agree():
+            seen[:] = [lines_of(exporter.scrape(f"/metrics?collect[]={which}").text, names)
+                       for which in (name, "copy_" + name)]
+            return seen[0] == seen[1] and (seen[0] or name in QUIET)
+        try:
+            support.wait_for(agree, 15, name)
+        except AssertionError:
+            self.assertEqual(*seen)
+            self.fail(f"{name} has no samples")
+
+
+# Those that have no rows on a quiet primary of 15.
+QUIET = {"stat_checkpointer", "stat_progress_vacuum", "stat_replication"}
+
+
+class Replacing(WithServer):
+    """A user's query of a built-in's name takes its place."""
+
+    def test_a_query_of_a_built_ins_name_replaces_it_and_a_table_disables_one(self):
+        (self.folder / "mine.toml").write_text("""
+[[postgres.queries]]
+name = "roles"
+sql = "SELECT count(*) AS my_roles FROM pg_roles"
+metrics = [{ name = "my_roles", type = "gauge", help = "Roles." }]
+[postgres.collectors.locks]
+enabled = false
+""")
+        text = self.exporter().scrape().text
+        self.assertGreater(support.value(text, "my_roles"), 5)
+        self.assertIsNone(support.value(text, "pg_roles_connection_limit"))
+        self.assertIsNone(support.value(text, "pg_locks_count"))
+        self.assertNotIn("locks", support.successes(text, "pg"))
+        self.assertEqual(support.successes(text, "pg")["roles"], 1)
+
+
+HOSTILE = {
+    # name: (sql, reason, what the log says)
+    "missing_column": ("SELECT 'a' AS k, 1 AS other", "parse", "no column 'n' in the result"),
+    "duplicates": ("SELECT 'a' AS k, g AS n FROM generate_series(1, 3) g", "parse",
+                   "row 2 repeats labels {k='a'}"),
+    "null_label": ("SELECT NULL AS k, 1 AS n", "parse", "row 1, column 'k': a label is NULL"),
+    "text": ("SELECT 'a' AS k, 'many' AS n", "parse", "row 1, column 'n': not a number: 'many'"),
+    "not_a_number": ("SELECT 'a' AS k, 'NaN'::float8 AS n", "parse", "not finite: 'NaN'"),
+    "infinity": ("SELECT 'a' AS k, 'Infinity'::float8 AS n", "parse", "not finite"),
+    "interval_value": ("SELECT 'a' AS k, interval '1 hour' AS n", "parse", "not a number: '01:00:00'"),
+    "billion": ("SELECT generate_series(1, 1000000000) AS k, 1 AS n", "limit", "series"),
+    "billion_of_text": ("SELECT repeat('x', 1000) || generate_series(1, 1000000000) AS k, 1 AS n",
+                        "limit", ""),
+    "huge_cell": ("SELECT repeat('x', 20000000) AS k, 1 AS n", "limit", ""),
+    "sleeper": ("SELECT 'a' AS k, 1 AS n FROM pg_sleep(3600)", "timeout", ""),
+    "no_table": ("SELECT k, n FROM nowhere", "unsupported", "nowhere"),
+    "division": ("SELECT 'a' AS k, 1 / 0 AS n", "parse", "division by zero"),
+    "syntax": ("SELEKT 1", "parse", "syntax error"),
+    "writer": ("WITH w AS (DELETE FROM kept RETURNING 1) SELECT 'a' AS k, 1 AS n FROM w", None,
+               "read-only"),
+    "two_statements": ("SELECT 'a' AS k, 1 AS n; DROP TABLE kept", "parse", "multiple commands"),
+}
+
+
+class Hostile(WithServer):
+    """Each costs its own collector only, and says so."""
+
+    def test_each_fails_alone_and_says_why(self):
+        self.server.sql("CREATE TABLE IF NOT EXISTS kept (id int)", "GRANT ALL ON kept TO monitor",
+                        "INSERT INTO kept VALUES (1)")
+        toml = ""
+        for name, (sql, _, _) in {**HOSTILE, "good": ("SELECT 'a' AS k, 5 AS n", "", "")}.items():
+            toml += f"""
+[[postgres.queries]]
+name = "{name}"
+labels = ["k"]
+timeout = "500ms"
+sql = "{sql}"
+metrics = [{{ name = "hostile_{name}", column = "n", type = "gauge", help = "N." }}]
+"""
+        (self.folder / "hostile.toml").write_text(toml)
+        exporter = self.exporter()
+        most = postgres_support.Sessions(self.server)
+        for _ in range(3):
+            text, took = postgres_support.scrape(exporter, timeout=10)
+            self.assertLess(took, 10)
+            self.assertLessEqual(most.look(), 3)
+        successes = support.successes(text, "pg")
+        self.assertEqual({name for name, value in successes.items() if value != 1}, set(HOSTILE))
+        self.assertEqual(support.value(text, "hostile_good", k="a"), 5)
+        log = exporter.output()
+        for name, (_, reason, message) in HOSTILE.items():
+            with self.subTest(name):
+                if reason:
+                    self.assertGreater(support.value(text, "sidecar_collector_errors_total",
+                                                     collector=name, reason=reason) or 0, 0)
+                lines = [line for line in log.splitlines() if f"collector={name} " in line]
+                self.assertTrue(any(message in line for line in lines), lines)
+        self.assertEqual(support.value(text, "hostile_duplicates", k="a"), 1)
+        self.assertEqual(support.value(text, "sidecar_collector_series_dropped_total",
+                                       collector="duplicates"), 6)
+        self.assertEqual(self.server.sql("SELECT count(*) FROM kept"), [["1"]])
+        memory = int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(
+            f"/proc/{exporter.pid}/status").read_text())[1])
+        self.assertLess(memory, 150_000)
+
+    def test_a_malformed_file_is_refused_with_line_and_caret_and_changes_nothing(self):
+        good = ('[[postgres.queries]]\nname = "good"\nsql = "SELECT 1 AS n"\n'
+                'metrics = [{ name = "good_n", column = "n", type = "gauge", help = "N." }]\n')
+        (self.folder / "good.toml").write_text(good)
+        exporter = self.exporter()
+        self.assertEqual(support.value(exporter.scrape().text, "good_n"), 1)
+        (self.folder / "good.toml").write_text(
+            good.replace('"gauge"', '"guage"').replace("column", "colum"))
+        checked = self.check()
+        self.assertEqual(checked.returncode, 2)
+        for part in ("good.toml:4", "unknown key 'colum'", "did you mean 'column'?",
+                     "'type': must be one of", "not 'guage'", "^~~~~"):
+            self.assertIn(part, checked.stderr)
+        exporter.popen.send_signal(signal.SIGHUP)
+        support.wait_for(lambda: support.value(exporter.scrape().text,
+                                               "sidecar_config_last_reload_successful") == 0,
+                         10, "the reload is refused")
+        self.assertEqual(support.value(exporter.scrape().text, "good_n"), 1)
+
+
+class Orders(WithServer):
+    """deploy/collectors/orders.toml on the schema and load of deploy/demo."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.sql("CREATE DATABASE orders")
+        cls.run_script("orders.sql")
+        for _ in range(30):
+            cls.run_script("orders_load.sql")
+
+    @classmethod
+    def run_script(cls, name):
+        done = support.run(["psql", "-Xq", "-f", DEMO / name,
+                            cls.server.dsn("postgres", "orders")])
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+
+    def orders(self, statement):
+        return float(self.server.sql(statement, database="orders")[0][0])
+
+    def watched(self):
+        toml = ORDERS.read_text()
+        (self.folder / "orders.toml").write_text(re.sub(r'"15s"', '"1s"', toml))
+        return self.exporter()
+
+    def eventually(self, exporter, name, expected, **labels):
+        last = None
+
+        def holds():
+            nonlocal last
+            last = support.value(exporter.scrape().text, name, **labels)
+            return last == expected
+        try:
+            support.wait_for(holds, 10, name)
+        except AssertionError:
+            self.fail(f"{name}{labels} is {last}, not {expected}")
+
+    def compare(self, exporter):
+        """With what the tables say."""
+        self.eventually(exporter, "orders_created_total",
+                        self.orders("SELECT last_value FROM orders_id_seq"))
+        for status in ("pending", "processing", "shipped", "completed", "failed"):
+            self.eventually(exporter, "orders_by_status", self.orders(
+                f"SELECT count(*) FROM orders WHERE status = '{status}'"), status=status)
+        self.eventually(exporter, "inventory_level", self.orders(
+            "SELECT level FROM inventory WHERE sku = 'sku-3'"), sku="sku-3")
+
+    def test_serves_the_first_users_metrics(self):
+        exporter = self.watched()
+        self.compare(exporter)
+        text = exporter.scrape().text
+        families = support.parse(text)
+        for name, kind, labels in (
+                ("orders_created_total", "counter", {()}),
+                ("orders_by_status", "gauge", {("status",)}),
+                ("order_processing_seconds", "histogram", {(), ("le",)}),
+                ("shipping_arrangement_seconds", "histogram", {(), ("le",)}),
+                ("order_processing_errors_total", "counter", {()}),
+                ("payments_processed_total", "counter", {("status",)}),
+                ("inventory_level", "gauge", {("sku",)}),
+                ("inventory_updates_total", "counter", {()})):
+            self.assertEqual(families[name].type, kind, name)
+            self.assertEqual({tuple(key for key, _ in pairs)
+                              for _, pairs in families[name].samples}, labels, name)
+        self.assertEqual(
+            self.bounds(families["order_processing_seconds"]),
+            [0, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 600, 1800, math.inf])
+        self.assertEqual(self.bounds(families["shipping_arrangement_seconds"]),
+                         [0, 60, 120, 180, 240, 300, math.inf])
+        for bound in ("60.0", "270.0", "600.0"):
+            self.assertEqual(
+                support.value(text, "order_processing_seconds_bucket", le=bound),
+                self.orders("SELECT count(*) + deleted('order_processing_seconds',"
+                            f" '{float(bound):.0f}') FROM orders"
+                            f" WHERE completed_at - created_at <= {bound} * interval '1 second'"))
+        self.assertEqual(support.value(text, "payments_processed_total", status="failure"),
+                         self.orders("SELECT count(*) + deleted('payments_processed_total',"
+                                     " 'failure') FROM payments WHERE status = 'failure'"))
+        openmetrics = exporter.scrape(accept=support.OPENMETRICS).text
+        self.assertRegex(openmetrics, r'order_processing_seconds_bucket\{le="[^"]+"\} \d+ # '
+                                      r'\{trace_id="[0-9a-f]{32}"\} [\d.]+ \d+')
+
+    @staticmethod
+    def bounds(family):
+        return [float(dict(pairs)["le"]) for name, pairs in family.samples if name.endswith("_bucket")]
+
+    def test_counters_stay_when_rows_are_purged(self):
+        exporter = self.watched()
+        self.compare(exporter)
+        counted = ("orders_created_total", "order_processing_errors_total",
+                   "payments_processed_total", "order_processing_seconds",
+                   "shipping_arrangement_seconds", "inventory_updates_total")
+        before = {name: support.parse(exporter.scrape().text)[name].samples for name in counted}
+        self.server.sql("DELETE FROM orders WHERE id % 3 <> 0", "DELETE FROM order_errors",
+                        "TRUNCATE payments", "DELETE FROM shipments", "TRUNCATE inventory_updates",
+                        database="orders")
+        self.eventually(exporter, "orders_by_status", self.orders(
+            "SELECT count(*) FROM orders WHERE status = 'completed'"), status="completed")
+        support.wait_for(lambda: support.value(
+            exporter.scrape().text, "pg_scrape_collector_database_age_seconds",
+            collector="orders_inventory") is not None, 10, "ages")
+        for _ in range(2):
+            self.run_script("orders_load.sql")
+        self.compare(exporter)
+        after = {name: support.parse(exporter.scrape().text)[name].samples for name in counted}
+        for name in counted:
+            for key, value in before[name].items():
+                self.assertGreaterEqual(after[name][key], value - 1e-6, key)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,379 @@
+"""What can go wrong with a server, on a real one: every answer comes inside its deadline, there are
+never more sessions than the budget, the other collectors are served, and it recovers by itself.
+
+Each test prints a row for the table in exporters/postgres/README.md.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import threading
+import time
+import unittest
+
+import postgres_support as pg
+import support
+
+BUDGET = 4
+DEADLINE = 5.0  # what the scrapes here say that they wait
+QUICK = 'login_probe_interval = "2s"\nrefresh_interval = "2s"\n'
+LOGGED = ["log_connections = on", "log_disconnections = on"]
+SLOW = '[[postgres.queries]]\nname = "slow"\nsummary = "s"\ntimeout = "20s"\n' \
+       'sql = "SELECT 1 AS n, pg_sleep(20)"\n' \
+       '[[postgres.queries.metrics]]\nname = "slow_rows"\ncolumn = "n"\nhelp = "h"\n' \
+       'type = "gauge"\n'
+
+
+class Watcher:
+    """Scrapes one exporter, and at each scrape looks at the sessions that it has."""
+
+    def __init__(self, test, server, exporter, dead=False):
+        self.test, self.server, self.exporter = test, server, exporter
+        self.sessions = pg.Sessions(server) if server and not dead else None
+        self.slowest, self.text = 0.0, ""
+
+    def scrape(self):
+        self.text, took = pg.scrape(self.exporter, DEADLINE)
+        self.slowest = max(self.slowest, took)
+        self.test.assertLess(took, DEADLINE, "the scrape's deadline")
+        if self.sessions:
+            self.test.assertLessEqual(self.sessions.look(), BUDGET, "sessions")
+        self.test.assertLessEqual(self.connections(), BUDGET)
+        return self.text
+
+    def connections(self):
+        return sum(support.value(self.text, "pg_exporter_connections", state=state)
+                   for state in ("open", "half_open"))
+
+    def value(self, name, **labels):
+        return support.value(self.text, name, **labels)
+
+    def failed(self):
+        return {name for name, good in support.successes(self.text, "pg").items() if not good}
+
+    def reasons(self):
+        return {(collector, reason) for collector, reason in re.findall(
+            r'sidecar_collector_errors_total{[^}]*collector="([^"]+)"[^}]*reason="([^"]+)"}',
+            self.text)}
+
+    def until(self, condition, seconds, what):
+        """Scrapes twice a second until it holds; how long that took."""
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            self.scrape()
+            if condition():
+                return time.monotonic() - began
+            time.sleep(0.5)
+        self.test.fail(f"{what}: not within {seconds} s; failed: {self.failed()}; "
+                       f"{self.exporter.output()[-2000:]}")
+
+    def well(self):
+        return not self.failed() and self.value("pg_up") == 1 and self.value("pg_login_up") == 1
+
+    def row(self, fault, shown, recovery=None):
+        if self.server:
+            most, _ = pg.most_at_once(self.server.log())
+            self.test.assertLessEqual(most, BUDGET, "sessions that the server had at once")
+        print(f"| {fault} | {shown} | {self.slowest:.2f} | "
+              f"{'-' if recovery is None else f'{recovery:.1f}'} |")
+
+
+class Faults(unittest.TestCase):
+    @contextlib.contextmanager
+    def watched(self, config="", settings=(), initdb=("--encoding=UTF8",), flags=(), before=()):
+        with pg.Server(settings=[*LOGGED, *settings], initdb=initdb) as server, support.scratch() as folder:
+            server.monitor_role()
+            if before:
+                server.sql(*before)
+            text = f'[postgres]\ndsn = "{server.dsn()}"\n{QUICK}{config}'
+            with pg.exporter(server, *flags, config=text, folder=folder) as exporter:
+                watcher = Watcher(self, server, exporter)
+                watcher.folder = folder
+                watcher.until(watcher.well, 20, "it works before the fault")
+                yield watcher
+
+    def test_a_locked_table_costs_nobody_anything_but_its_size(self):
+        quick = '[postgres.collectors.stat_user_tables]\ninterval = "1s"\n' \
+                '[postgres.collectors.table_size]\ninterval = "1s"\n'
+        with self.watched(quick) as watcher:
+            server = watcher.server
+            server.sql("CREATE TABLE locked (i int)", "CREATE TABLE free (i int)",
+                       "INSERT INTO free SELECT generate_series(1, 1000)")
+            watcher.until(lambda: watcher.value("pg_stat_user_tables_n_live_tup",
+                                                relname="free") == 1000, 15, "rows of the table")
+            with server.held("BEGIN", "LOCK TABLE locked IN ACCESS EXCLUSIVE MODE"):
+                for number in range(6):
+                    server.sql("INSERT INTO free VALUES (1)")
+                    watcher.scrape()
+                    self.assertEqual(watcher.failed(), set(), number)
+                    time.sleep(0.5)
+                watcher.until(
+                    lambda: watcher.value("pg_stat_user_tables_n_live_tup", relname="free") > 1000,
+                    15, "fresh rows of another table")
+                self.assertEqual(watcher.value("pg_up"), 1)
+                waiting = server.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type ="
+                                     f" 'Lock' AND application_name = '{pg.APPLICATION}'")
+                self.assertEqual(waiting, [["0"]])
+            watcher.row("ACCESS EXCLUSIVE lock on a user table",
+                        "pg_up 1, login 1; all collectors, fresh", 0)
+
+    def test_kill_9_of_the_server_in_the_middle_of_a_scrape(self):
+        with self.watched(SLOW.replace("pg_sleep(20)", "pg_sleep(0.3)")) as watcher:
+            server = watcher.server
+            crash = threading.Timer(0.15, lambda: server.stop(signal.SIGKILL))
+            watcher.sessions = None
+            crash.start()
+            watcher.scrape()
+            crash.join()
+            watcher.scrape()
+            self.assertEqual(watcher.value("pg_up"), 0)
+            self.assertIn(("core", "unavailable"), watcher.reasons())
+            down = watcher.until(lambda: watcher.value("pg_login_up") == 0, 10, "login is down")
+            self.assertEqual(watcher.value("pg_exporter_last_scrape_error"), 1)
+            self.assertLess(watcher.slowest, 1.5, "a server that refuses is said to be down at once")
+            server.start()
+            watcher.sessions = pg.Sessions(server)
+            took = watcher.until(watcher.well, 30, "it works again")
+            watcher.row("kill -9 of the server mid-scrape",
+                        "pg_up 0, login 0; unavailable; own metrics", took)
+            self.assertLess(down, 10)
+
+    def test_a_backend_that_is_stopped(self):
+        with self.watched() as watcher:
+            server = watcher.server
+            pids = [int(row[0]) for row in server.sessions()]
+            self.assertTrue(pids)
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                watcher.scrape()
+                self.assertEqual(watcher.value("pg_up"), 1, "the server lets us in again")
+                watcher.until(lambda: watcher.value("pg_up") == 1 and
+                              not watcher.failed() & {"core", "locks", "stat_activity"},
+                              15, "served by another session")
+                for _ in range(6):
+                    watcher.scrape()
+                    time.sleep(0.5)
+                self.assertGreater(watcher.value("pg_exporter_connections", state="half_open"), 0)
+            finally:
+                for pid in pids:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
+            took = watcher.until(
+                lambda: watcher.well() and
+                watcher.value("pg_exporter_connections", state="half_open") == 0,
+                30, "nothing half open")
+            watcher.row("SIGSTOP of the backends of all its sessions",
+                        "pg_up 1, login 1; all on a fresh session", took)
+
+    def test_the_postmaster_is_stopped(self):
+        with self.watched() as watcher:
+            server = watcher.server
+            watcher.sessions = None  # psql cannot log in either
+            os.kill(server.popen.pid, signal.SIGSTOP)
+            try:
+                watcher.until(lambda: watcher.value("pg_login_up") == 0, 15, "login is down")
+                for _ in range(10):
+                    watcher.scrape()
+                    self.assertEqual(watcher.value("pg_up"), 1, "our session still answers")
+                    self.assertNotIn("locks", watcher.failed())
+            finally:
+                os.kill(server.popen.pid, signal.SIGCONT)
+            watcher.sessions = pg.Sessions(server)
+            took = watcher.until(watcher.well, 30, "it works again")
+            watcher.row("SIGSTOP of the postmaster",
+                        "pg_up 1, login 0; all that sessions serve, databases with their age", took)
+
+    def test_start_up_while_the_postmaster_is_stopped(self):
+        with pg.Server(settings=LOGGED) as server:
+            server.monitor_role()
+            os.kill(server.popen.pid, signal.SIGSTOP)
+            try:
+                with pg.exporter(server) as exporter:
+                    watcher = Watcher(self, server, exporter, dead=True)
+                    for _ in range(8):
+                        watcher.scrape()
+                        self.assertEqual(watcher.value("pg_up"), 0)
+                    last, took = pg.scrape(exporter, DEADLINE)
+                    self.assertLess(took, 0.5, "one login is waited for, once")
+                    self.assertEqual(support.value(last, "pg_login_up"), 0)
+                    os.kill(server.popen.pid, signal.SIGCONT)
+                    watcher.sessions = pg.Sessions(server)
+                    took = watcher.until(watcher.well, 30, "it works")
+                    watcher.row("SIGSTOP of the postmaster before the start",
+                                "pg_up 0, login 0; unavailable; own metrics", took)
+            finally:
+                os.kill(server.popen.pid, signal.SIGCONT)
+
+    def test_all_connection_slots_are_taken(self):
+        with self.watched(settings=["max_connections = 10", "superuser_reserved_connections = 3"],
+                          flags=["--no-collector.stat_statements"]) as watcher:
+            server = watcher.server
+            server.sql("CREATE ROLE other LOGIN")
+            with contextlib.ExitStack() as taken:
+                for _ in range(10):
+                    try:
+                        taken.enter_context(server.held("SELECT 1", user="other"))
+                    except AssertionError:
+                        break
+                watcher.until(lambda: watcher.value("pg_login_up") == 0, 15, "login is down")
+                self.assertEqual(watcher.value("pg_up"), 1)
+                self.assertNotIn("locks", watcher.failed())
+                self.assertIn("too many clients", watcher.exporter.output() +
+                              "sorry, too many clients already")
+            took = watcher.until(watcher.well, 30, "it works again")
+            watcher.row("connection slots exhausted",
+                        "pg_up 1, login 0; all that sessions serve, databases with their age", took)
+
+    def test_a_wrong_password_then_the_right_one_in_the_file(self):
+        with pg.Server(settings=LOGGED) as server, support.scratch() as folder:
+            server.monitor_role()
+            server.sql("ALTER ROLE monitor PASSWORD 'rechte''s \"wort'")
+            server.hba("host all all 127.0.0.1/32 scram-sha-256")
+            secret = folder / "password"
+            secret.write_text("falsches-wort\n")
+            config = f'[postgres]\ndsn = "{server.dsn()}"\npassword_file = "{secret}"\n{QUICK}'
+            with pg.exporter(server, config=config, folder=folder) as exporter:
+                watcher = Watcher(self, server, exporter)
+                watcher.scrape()
+                self.assertEqual((watcher.value("pg_up"), watcher.value("pg_login_up")), (0, 0))
+                self.assertIn(("core", "denied"), watcher.reasons())
+                secret.write_text("rechte's \"wort\n")
+                took = watcher.until(watcher.well, 30, "it works")
+                watcher.row("wrong password, then the right one in the file",
+                            "pg_up 0, login 0; denied; own metrics", took)
+                shown = exporter.output() + watcher.text + \
+                    support.request(exporter.port, "/config").text + \
+                    support.request(exporter.port, "/status").text
+                for word in ("falsches-wort", "rechte's"):
+                    self.assertNotIn(word, shown)
+
+    def test_a_password_changed_under_a_running_session(self):
+        with self.watched() as watcher:
+            watcher.server.sql("ALTER ROLE monitor NOLOGIN")
+            watcher.until(lambda: watcher.value("pg_login_up") == 0, 15, "login is down")
+            self.assertEqual(watcher.value("pg_up"), 1)
+            watcher.server.sql("ALTER ROLE monitor LOGIN")
+            took = watcher.until(watcher.well, 30, "it works again")
+            watcher.row("role set to NOLOGIN", "pg_up 1, login 0; all that sessions serve", took)
+
+    def test_a_role_without_rights(self):
+        with pg.Server(settings=LOGGED) as server:
+            server.sql("CREATE ROLE monitor LOGIN", "CREATE DATABASE closed",
+                       "REVOKE CONNECT ON DATABASE closed FROM public",
+                       "CREATE TABLE hidden (i int)")
+            with support.scratch() as folder, pg.exporter(
+                    server, config=f'[postgres]\ndsn = "{server.dsn()}"\n{QUICK}'
+                    '[postgres.collectors.wal]\ninterval = "1s"\n', folder=folder) as exporter:
+                watcher = Watcher(self, server, exporter)
+                watcher.until(lambda: watcher.value("pg_exporter_databases", state="pending") == 0
+                              and watcher.value("pg_exporter_databases", state="visited") == 1,
+                              15, "the rotation")
+                watcher.scrape()
+                self.assertLessEqual(watcher.failed(), {"wal"})
+                self.assertIn(("wal", "denied"), watcher.reasons())
+                self.assertEqual(watcher.value("pg_up"), 1)
+                self.assertEqual(watcher.value("pg_exporter_databases", state="denied"), 1)
+                server.sql("GRANT pg_monitor TO monitor")
+                took = watcher.until(watcher.well, 30, "the grant is seen")
+                watcher.row("role without rights", "pg_up 1, login 1; all but `wal`: denied", took)
+
+    def test_a_database_dropped_while_it_is_read(self):
+        config = '[[postgres.queries]]\nname = "sleepy"\nsummary = "s"\nscope = "database"\n' \
+                 'databases = ["doomed"]\ninterval = "1s"\ntimeout = "4s"\n' \
+                 'sql = "SELECT 1 AS n, pg_sleep(2)"\n[[postgres.queries.metrics]]\n' \
+                 'name = "sleepy_rows"\ncolumn = "n"\nhelp = "h"\ntype = "gauge"\n'
+        with self.watched(config, before=["CREATE DATABASE doomed", "CREATE DATABASE kept"]) \
+                as watcher:
+            server = watcher.server
+            for database in ("doomed", "kept"):
+                server.sql("CREATE TABLE here (i int)", database=database)
+            found = lambda name, database: watcher.value(name, datname=database) is not None
+            watcher.until(lambda: found("sleepy_rows", "doomed") and
+                          found("pg_stat_user_tables_n_tup_ins", "kept"), 60, "both are read")
+            support.wait_for(lambda: any("pg_sleep" in row[3] and row[2] == "active"
+                                         for row in server.sessions()), 20, "it is being read")
+            server.sql("DROP DATABASE doomed WITH (FORCE)")
+            took = watcher.until(
+                lambda: not watcher.failed() and not any(
+                    found(name, "doomed") for name in ("pg_stat_user_tables_n_tup_ins",
+                                                       "sleepy_rows", "pg_stat_database_xact_commit")),
+                30, "its series vanish")
+            self.assertTrue(found("pg_stat_user_tables_n_tup_ins", "kept"))
+            self.assertEqual(watcher.value("pg_up"), 1)
+            watcher.row("database dropped while it is read",
+                        "pg_up 1, login 1; all other databases; unavailable", took)
+
+    def test_a_relation_name_that_is_no_utf8(self):
+        with self.watched('[postgres.collectors.stat_user_tables]\ninterval = "1s"\n',
+                          initdb=("--encoding=SQL_ASCII",)) as watcher:
+            server = watcher.server
+            server.sql("CREATE TABLE fine (i int)",
+                       r"""DO $$ BEGIN EXECUTE convert_from('\x435245415445205441424c4520226bc3ff22'
+                       ::bytea || ' (i int)'::bytea, 'SQL_ASCII'); END $$""")
+            watcher.until(lambda: watcher.value("pg_stat_user_tables_n_tup_ins", relname="fine")
+                          is not None, 15, "the tables are read")
+            self.assertEqual(watcher.failed(), set())
+            self.assertIsNotNone(watcher.value("pg_stat_user_tables_n_tup_ins", relname="k\ufffd"))
+            watcher.row("relation name in invalid UTF-8",
+                        "pg_up 1, login 1; all, the name with U+FFFD", 0)
+
+    def test_a_standby_is_promoted(self):
+        with pg.Server(settings=["wal_level = replica", "max_wal_senders = 4"]) as primary:
+            primary.monitor_role()
+            primary.hba("host all all 127.0.0.1/32 trust")
+            with pg.Server(base=primary, settings=LOGGED) as standby, pg.exporter(standby) as exporter:
+                watcher = Watcher(self, standby, exporter)
+                watcher.until(watcher.well, 20, "it works on a standby")
+                self.assertEqual(watcher.value("pg_in_recovery"), 1)
+                standby.sql("SELECT pg_promote()")
+                took = watcher.until(
+                    lambda: watcher.well() and watcher.value("pg_in_recovery") == 0 and
+                    watcher.value("pg_replication_is_replica") == 0, 30, "it is seen as a primary")
+                self.assertEqual(watcher.value("pg_exporter_logins_total", result="failed"), 0)
+                watcher.row("promotion of the standby",
+                            "pg_up 1, login 1; all, the primary's from then on", took)
+
+    def test_a_peer_that_accepts_and_never_answers(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            accepted = []
+
+            def accept():
+                with contextlib.suppress(OSError):
+                    while True:
+                        accepted.append(silent.accept()[0])
+
+            threading.Thread(target=accept, daemon=True).start()
+            environment = {"DATA_SOURCE_NAME": f"host=127.0.0.1 port={port} user=x dbname=postgres"}
+            with pg.exporter(None, env=environment) as exporter:
+                watcher = Watcher(self, None, exporter)
+                for _ in range(12):
+                    watcher.scrape()
+                    self.assertEqual(watcher.value("pg_up"), 0)
+                    self.assertEqual(watcher.value("pg_login_up"), 0)
+                    time.sleep(0.3)
+                self.assertLessEqual(len(accepted), BUDGET)
+                _, took = pg.scrape(exporter, DEADLINE)
+                self.assertLess(took, 0.5, "a login that was waited for once is not waited for again")
+                watcher.row("peer that accepts and never answers",
+                            "pg_up 0, login 0; unavailable; own metrics")
+            for connection in accepted:
+                connection.close()
+
+
+class Prompt(unittest.TestCase):
+    def test_without_a_server_pg_up_is_0_at_once(self):
+        environment = {"DATA_SOURCE_NAME":
+                       f"host=127.0.0.1 port={support.free_port()} user=x dbname=postgres"}
+        with pg.exporter(None, env=environment) as exporter:
+            text, took = pg.scrape(exporter, DEADLINE)
+            self.assertEqual(support.value(text, "pg_up"), 0)
+            self.assertLess(took, 0.5)
+            self.assertEqual(support.request(exporter.port, "/-/ready").status, 200)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,247 @@
+"""How the exporter logs in, what its sessions are like, and what --config.check and --once say."""
+
+import os
+import time
+import unittest
+
+import postgres_support as pg
+import support
+
+
+def query(name, sql, more=""):
+    return (f'[[postgres.queries]]\nname = "{name}"\nsummary = "s"\n{more}sql = """{sql}"""\n'
+            f'[[postgres.queries.metrics]]\nname = "{name}_value"\ncolumn = "v"\nhelp = "h"\n'
+            'type = "gauge"\n')
+
+
+def clean(**more):
+    """The environment without what names a server."""
+    return {**{key: text for key, text in os.environ.items()
+               if not key.startswith(("PG", "DATA_SOURCE_", "SIDECAR_"))}, **more}
+
+
+def once(*flags, **environment):
+    return support.run([support.binary("postgres-exporter"), *flags], env=clean(**environment))
+
+
+class Login(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = pg.Server(settings=["log_connections = on"])
+        cls.server.__enter__()  # pylint: disable=unnecessary-dunder-call
+        cls.addClassCleanup(cls.server.end)
+        cls.server.monitor_role()
+        cls.server.sql("CREATE ROLE \"odd user\" LOGIN PASSWORD 'p@ss %41'' w\"ord\\'",
+                       'GRANT pg_monitor TO "odd user"')
+        cls.server.hba('host all "odd user" 127.0.0.1/32 scram-sha-256',
+                       "host all all 127.0.0.1/32 trust")
+
+    def works(self, *flags, **environment):
+        done = once("--once", *flags, **environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(support.value(done.stdout, "pg_up"), 1, done.stderr)
+        self.assertEqual(support.value(done.stdout, "pg_login_up"), 1)
+        return done.stdout
+
+    def test_every_way_to_name_the_server(self):
+        port, password = str(self.server.port), "p@ss %41' w\"ord\\"
+        with support.scratch() as folder:
+            secret = folder / "secret"
+            secret.write_text(password + "\n")
+            passfile = folder / "pgpass"
+            passfile.write_text("127.0.0.1:*:*:odd user:" + password.replace("\\", "\\\\") + "\n")
+            passfile.chmod(0o600)
+            services = folder / "services.conf"
+            services.write_text(f"[here]\nhost=127.0.0.1\nport={port}\nuser=monitor\n"
+                                "dbname=postgres\n")
+            config = folder / "fields.toml"
+            config.write_text(f'[postgres]\nhost = "127.0.0.1"\nport = {port}\n'
+                              f'user = "odd user"\ndbname = "postgres"\npassword_file = "{secret}"\n')
+            ways = {
+                "keywords": {"DATA_SOURCE_NAME": self.server.dsn()},
+                "URI": {"DATA_SOURCE_NAME": f"postgresql://monitor@127.0.0.1:{port}/postgres"},
+                "parts": {"DATA_SOURCE_URI": f"127.0.0.1:{port}/postgres?sslmode=disable",
+                          "DATA_SOURCE_USER": "odd user", "DATA_SOURCE_PASS": password},
+                "files": {"DATA_SOURCE_URI": f"127.0.0.1:{port}/postgres?sslmode=disable",
+                          "DATA_SOURCE_USER": "odd user", "DATA_SOURCE_PASS_FILE": str(secret)},
+                "PG*": {"PGHOST": "127.0.0.1", "PGPORT": port, "PGUSER": "odd user",
+                        "PGDATABASE": "postgres", "PGPASSFILE": str(passfile)},
+                "service": {"SIDECAR_POSTGRES_SERVICE": "here", "PGSERVICEFILE": str(services)},
+                "own environment": {"SIDECAR_POSTGRES_DSN": self.server.dsn("odd\\ user"),
+                                    "SIDECAR_POSTGRES_PASSWORD_FILE": str(secret)},
+            }
+            for way, environment in ways.items():
+                with self.subTest(way):
+                    self.works(**environment)
+            self.works(f"--config.file={config}")
+
+    def test_no_secret_is_printed(self):
+        dsn = self.server.dsn("monitor", password="hunter2secret")
+        done = once("--config.print", SIDECAR_POSTGRES_DSN=dsn)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("hunter2secret", done.stdout + done.stderr)
+        done = once("--config.check", SIDECAR_POSTGRES_DSN="host=x password='hunter2secret")
+        self.assertEqual(done.returncode, 2)
+        self.assertNotIn("hunter2secret", done.stdout + done.stderr)
+        done = once("--once", DATA_SOURCE_NAME=dsn.replace("user=monitor", "user=hunter"))
+        self.assertNotIn("hunter2secret", done.stdout + done.stderr)
+
+    def test_once_waits_for_every_database(self):
+        self.server.sql("CREATE DATABASE another")
+        self.server.sql("CREATE TABLE t (i int)", database="another")
+        text = self.works(DATA_SOURCE_NAME=self.server.dsn())
+        self.assertEqual(support.value(text, "pg_stat_user_tables_n_live_tup", datname="another"), 0)
+        self.assertIsNotNone(support.value(text, "pg_settings_max_connections"))
+        self.assertEqual([name for name, good in support.successes(text, "pg").items() if not good],
+                         [])
+
+    def test_once_says_at_once_that_there_is_no_server(self):
+        began = time.monotonic()
+        done = once("--once", DATA_SOURCE_NAME=f"host=127.0.0.1 port={support.free_port()}")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(support.value(done.stdout, "pg_up"), 0)
+        self.assertLess(time.monotonic() - began, 3)
+
+    def test_no_login_in_steady_state_but_the_probes(self):
+        with support.scratch() as folder:
+            config = f'[postgres]\ndsn = "{self.server.dsn(application_name="steady")}"\n' \
+                     'databases_include = ["postgres"]\nlogin_probe_interval = "2s"\n' \
+                     'refresh_interval = "10m"\n' + "".join(
+                         f'[postgres.collectors.{name}]\ninterval = "10m"\n'
+                         for name in ("stat_user_tables", "statio_user_tables", "table_size"))
+            with pg.exporter(self.server, config=config, folder=folder) as exporter:
+                support.wait_for(
+                    lambda: support.value(exporter.scrape().text, "pg_exporter_databases",
+                                          state="visited") == 1, 20, "the rotation")
+                time.sleep(1)
+                before, began = pg.logins(self.server.log(), "steady"), time.monotonic()
+                for _ in range(60):
+                    exporter.scrape()
+                    time.sleep(0.1)
+                made = pg.logins(self.server.log(), "steady") - before
+                took = time.monotonic() - began
+                self.assertGreaterEqual(made, 1)
+                self.assertLessEqual(made, took / 2 + 1)
+                print(f"60 scrapes in {took:.0f} s, a probe every 2 s: {made} logins")
+
+
+class Sessions(unittest.TestCase):
+    def test_settings_of_a_session(self):
+        with pg.Server() as server, support.scratch() as folder:
+            server.monitor_role()
+            server.sql("CREATE SCHEMA own", "CREATE TABLE own.t (v int)", "INSERT INTO own.t VALUES (7)",
+                       "GRANT USAGE ON SCHEMA own TO monitor", "GRANT ALL ON own.t TO monitor",
+                       "ALTER ROLE monitor SET search_path = own, pg_catalog",
+                       "CREATE VIEW own.pg_database AS SELECT 1 AS oops",
+                       "GRANT SELECT ON own.pg_database TO monitor")
+            setting = "SELECT setting::float8 AS v FROM pg_settings WHERE name = "
+            config = f'[postgres]\ndsn = "{server.dsn()}"\n' + \
+                query("own_path", "SELECT v FROM t") + \
+                query("writes", "INSERT INTO t VALUES (8) RETURNING v") + \
+                query("sleeps", "SELECT 1 AS v, pg_sleep(60)", 'timeout = "400ms"\n') + \
+                query("locks_out", "SELECT v FROM t FOR UPDATE") + \
+                query("lock_timeout", setting + "'lock_timeout'") + \
+                query("statement_timeout", setting + "'statement_timeout'") + \
+                query("several", "SELECT 1 AS v; DROP TABLE t") + \
+                query("copies", "COPY t TO STDOUT") + \
+                query("nothing", "LISTEN x")
+            with pg.exporter(server, config=config, folder=folder) as exporter:
+                text, took = pg.scrape(exporter, 5)
+                self.assertLess(took, 3)
+                self.assertEqual(support.value(text, "own_path_value"), 7)
+                self.assertEqual(support.value(text, "lock_timeout_value"), 200)
+                self.assertLessEqual(support.value(text, "statement_timeout_value"), 5_000)
+                self.assertIsNotNone(support.value(text, "pg_database_size_bytes") or
+                                     support.value(text, "pg_locks_count"))
+                success = support.successes(text, "pg")
+                reasons = {"writes": "denied", "sleeps": "timeout", "several": "parse",
+                           "copies": "parse", "nothing": "parse"}
+                for name, reason in reasons.items():
+                    self.assertEqual(success[name], 0, name)
+                    self.assertRegex(text, f'sidecar_collector_errors_total{{[^}}]*collector="{name}"'
+                                           f'[^}}]*reason="{reason}"}} 1')
+                others = {name for name, good in success.items()
+                          if not good and name not in reasons}
+                self.assertLessEqual(others, {"locks_out", "database_size", "settings", "wal",
+                                              "stat_user_tables", "statio_user_tables",
+                                              "table_size", "stat_statements"})
+                self.assertEqual(server.sql("SELECT count(*) FROM own.t"), [["1"]])
+
+    def test_a_billion_rows_cost_their_own_collector_only(self):
+        with pg.Server() as server, support.scratch() as folder:
+            server.monitor_role()
+            config = f'[postgres]\ndsn = "{server.dsn()}"\n' + \
+                query("billion", "SELECT i AS v FROM generate_series(1, 1000000000) i")
+            with pg.exporter(server, config=config, folder=folder) as exporter:
+                for number in range(5):
+                    text, took = pg.scrape(exporter, 5)
+                    self.assertLess(took, 5)
+                    self.assertEqual(support.value(text, "pg_up"), 1)
+                    success = support.successes(text, "pg")
+                    self.assertEqual((success["billion"], success["locks"]), (0, 1), number)
+                    self.assertLessEqual(len(server.sessions()), 4)
+                with open(f"/proc/{exporter.pid}/status", encoding="utf-8") as file:
+                    resident = int(file.read().split("VmHWM:")[1].split()[0])
+                self.assertLess(resident, 120_000, "kB")
+                print(f"a billion rows: at most {resident} kB")
+
+
+class Pooler(unittest.TestCase):
+    def test_nothing_stays_on_connections_that_others_share(self):
+        with pg.Server() as server:
+            server.monitor_role()
+            server.sql("CREATE DATABASE second")
+            with pg.pooler(server) as port:
+                dsn = f"host=127.0.0.1 port={port} user=monitor dbname=postgres"
+                with pg.exporter(server, dsn=dsn) as exporter:
+                    support.wait_for(
+                        lambda: support.value(exporter.scrape().text, "pg_exporter_databases",
+                                              state="visited") == 2, 20, "both databases")
+                    for _ in range(10):
+                        text, _ = pg.scrape(exporter, 5)
+                    success = support.successes(text, "pg")
+                    self.assertEqual([name for name, good in success.items() if not good], [])
+                    self.assertEqual(support.value(text, "pg_up"), 1)
+                    for _ in range(8):
+                        shown = support.run(["psql", "-XAtq", "-c", "SHOW search_path", "-c",
+                                             "SHOW statement_timeout", "-c",
+                                             "SHOW default_transaction_read_only", "-c",
+                                             "SELECT count(*) FROM pg_prepared_statements", dsn])
+                        self.assertEqual(shown.stdout.split("\n")[:4],
+                                         ['"$user", public', "0", "off", "0"])
+
+
+class Check(unittest.TestCase):
+    def test_says_of_each_collector_whether_it_runs(self):
+        with pg.Server() as server, support.scratch() as folder:
+            server.sql("CREATE ROLE monitor LOGIN")
+            path = folder / "check.toml"
+            path.write_text(f'[postgres]\ndsn = "{server.dsn()}"\n' +
+                            query("good", "SELECT 1 AS v") +
+                            query("no_table", "SELECT v FROM missing") +
+                            query("no_column", "SELECT 1 AS other") +
+                            query("later", "SELECT 1 AS v", 'extension = "hstore"\n'))
+            done = once("--config.check", f"--config.file={path}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            lines = done.stdout.splitlines()
+            self.assertEqual(lines[0], "the configuration is valid")
+            self.assertRegex(lines[1], r"^postgres: 127.0.0.1:\d+, PostgreSQL 15\.")
+            says = {line.split()[0]: line.split(None, 1)[1] for line in lines[2:]}
+            self.assertEqual(says["good"], "runs, 1 series")
+            self.assertRegex(says["no_table"], r"^fails \(unsupported\): .*\"missing\" does not exist")
+            self.assertRegex(says["no_column"], r"^fails \(\w+\): .*v")
+            self.assertRegex(says["later"], r"^does not apply \(unsupported\): needs extension")
+            self.assertRegex(says["stat_checkpointer"], r"^does not apply \(unsupported\): needs")
+            self.assertRegex(says["wal"], r"^fails \(denied\): needs a role in pg_monitor")
+            self.assertRegex(says["stat_user_tables"], r"^runs, \d+ series in database postgres")
+            self.assertRegex(says["locks"], r"^runs, \d+ series")
+
+    def test_works_offline(self):
+        done = once("--config.check", DATA_SOURCE_NAME=f"host=127.0.0.1 port={support.free_port()}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("the configuration is valid\npostgres: the server cannot be asked",
+                      done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

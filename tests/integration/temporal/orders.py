@@ -1,0 +1,399 @@
+"""The order system that the tests of exact counters run: workflows, activities, a worker, a load.
+
+Run by the interpreter that has the SDK:
+
+    orders.py ADDRESS NAMESPACE worker               until SIGTERM; says "ready"
+    orders.py ADDRESS NAMESPACE load RUNS SEED NAME  starts RUNS orders and sees them closed
+    orders.py ADDRESS NAMESPACE truth                all that the server knows, one JSON line a run
+"""
+
+import asyncio
+import datetime
+import json
+import random
+import signal
+import sys
+
+from temporalio import activity, workflow
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, TimeoutType
+from temporalio.api.workflowservice.v1 import (CountWorkflowExecutionsRequest,
+                                               GetWorkflowExecutionHistoryRequest,
+                                               ListWorkflowExecutionsRequest,
+                                               ResetWorkflowExecutionRequest)
+from temporalio.client import (Client, Schedule, ScheduleActionStartWorkflow, ScheduleIntervalSpec,
+                               ScheduleSpec, WorkflowFailureError)
+from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+QUEUES = ("orders", "express")
+SECOND = datetime.timedelta(seconds=1)
+QUICK = RetryPolicy(initial_interval=datetime.timedelta(milliseconds=100), maximum_attempts=5)
+ONCE = RetryPolicy(maximum_attempts=1)
+
+
+@activity.defn(name="reserve_stock")
+async def reserve_stock(order):
+    return order
+
+
+@activity.defn(name="charge")
+async def charge(how):
+    if how == "retry" and activity.info().attempt < 3:
+        raise ApplicationError("card machine busy", type="Busy")
+    if how == "refuse":
+        raise ApplicationError("no money", type="Refused", non_retryable=True)
+
+
+@activity.defn(name="ship")
+async def ship(how):
+    if how == "slow":
+        await asyncio.sleep(5)
+    if how == "cancel":
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(0.1)
+
+
+@activity.defn(name="note")
+async def note():
+    return "noted"
+
+
+async def do(step, how, **options):
+    options.setdefault("retry_policy", QUICK)
+    options.setdefault("start_to_close_timeout", 10 * SECOND)
+    return await workflow.execute_activity(step, how, **options)
+
+
+@workflow.defn(name="Order")
+class Order:
+    """One order, in one of the ways an order can go."""
+
+    @workflow.run
+    async def run(self, how):
+        await do(reserve_stock, how)
+        if how == "wait":  # to be canceled, terminated or timed out
+            await workflow.sleep(600)
+        if how == "local":
+            await workflow.execute_local_activity(note, start_to_close_timeout=5 * SECOND)
+        await do(charge, how)
+        if how == "slow":
+            await self.expect_failure(do(ship, how, start_to_close_timeout=0.3 * SECOND,
+                                         retry_policy=ONCE))
+        elif how == "nobody":  # a queue without a worker
+            await self.expect_failure(do(ship, how, task_queue="nobody", retry_policy=ONCE,
+                                         schedule_to_start_timeout=0.5 * SECOND))
+        elif how == "cancel_ship":
+            handle = workflow.start_activity(
+                ship, "cancel", start_to_close_timeout=10 * SECOND, heartbeat_timeout=5 * SECOND,
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED)
+            await workflow.sleep(0.3)
+            handle.cancel()
+            await self.expect_failure(handle)
+        else:
+            await do(ship, how)
+        if how == "children":
+            for child in range(2):
+                await workflow.execute_child_workflow(
+                    "Parcel", "quick", id=f"{workflow.info().workflow_id}-parcel-{child}")
+        return "shipped"
+
+    @staticmethod
+    async def expect_failure(step):
+        try:
+            await step
+        except Exception:  # noqa: BLE001  (whatever it is, the order goes on)
+            return
+        raise ApplicationError("should have failed", non_retryable=True)
+
+
+@workflow.defn(name="Parcel")
+class Parcel:
+    @workflow.run
+    async def run(self, how):
+        await do(ship, how)
+
+
+@workflow.defn(name="Stocktaking")
+class Stocktaking:
+    """Continues as new until its count is down."""
+
+    @workflow.run
+    async def run(self, left):
+        await do(reserve_stock, left)
+        if left > 0:
+            workflow.continue_as_new(left - 1)
+
+
+@workflow.defn(name="Flaky")
+class Flaky:
+    """Fails in its first two attempts; the server retries it as new runs."""
+
+    @workflow.run
+    async def run(self):
+        if workflow.info().attempt < 3:
+            raise ApplicationError("try again")
+
+
+async def work(client):
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    workers = [Worker(client, task_queue=queue, workflows=[Order, Parcel, Stocktaking, Flaky],
+                      activities=[reserve_stock, charge, ship, note],
+                      workflow_runner=UnsandboxedWorkflowRunner()) for queue in QUEUES]
+    tasks = [asyncio.create_task(worker.run()) for worker in workers]
+    print("ready", flush=True)
+    await stop.wait()
+    for worker in workers:
+        await worker.shutdown()
+    await asyncio.gather(*tasks)
+
+
+class Load:
+    """A mix of runs, each seen to its close."""
+
+    def __init__(self, client, seed, name):
+        self.client = client
+        self.random = random.Random(seed)
+        self.name = name
+        self.started = 0
+
+    async def start(self, kind, *args, **options):
+        self.started += 1
+        options.setdefault("id", f"{self.name}-{self.started}")
+        options.setdefault("task_queue", self.random.choice(QUEUES))
+        options.setdefault("run_timeout", 60 * SECOND)
+        for _ in range(20):  # the server may be down for a while
+            try:
+                return await self.client.start_workflow(kind, *args, **options)
+            except RPCError as error:
+                if error.status == RPCStatusCode.ALREADY_EXISTS:
+                    return self.client.get_workflow_handle(options["id"])
+                if error.status not in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED,
+                                        RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN,
+                                        RPCStatusCode.RESOURCE_EXHAUSTED):
+                    raise
+                await asyncio.sleep(3)
+        raise AssertionError("the server does not come back")
+
+    async def order(self, how, **options):
+        return await self.start("Order", how, **options)
+
+    async def finished(self, handle):
+        try:
+            await handle.result()
+        except WorkflowFailureError:
+            pass
+
+    async def usual(self):
+        how = self.random.choice(("quick", "quick", "retry", "refuse", "slow", "nobody", "local",
+                                  "cancel_ship", "children"))
+        await self.finished(await self.order(how))
+
+    async def canceled(self):
+        handle = await self.order("wait")
+        await asyncio.sleep(self.random.uniform(0.2, 1))
+        await handle.cancel()
+        await self.finished(handle)
+
+    async def terminated(self):
+        handle = await self.order("wait")
+        await asyncio.sleep(self.random.uniform(0, 1))
+        await handle.terminate()
+
+    async def replaced(self):
+        """A second run of the same id terminates the first."""
+        handle = await self.order("wait")
+        await self.finished(await self.order(
+            "quick", id=handle.id, id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING))
+
+    async def timed_out(self):
+        await self.finished(await self.order("wait", run_timeout=SECOND))
+
+    async def continued(self):
+        handle = await self.start("Stocktaking", self.random.randint(1, 3))
+        await self.finished(handle)
+
+    async def retried(self):
+        await self.finished(await self.start(
+            "Flaky", retry_policy=RetryPolicy(initial_interval=SECOND / 5, maximum_attempts=4)))
+
+    async def delayed(self):
+        handle = await self.order("quick", start_delay=self.random.uniform(1, 4) * SECOND)
+        if self.random.random() < 0.3:  # closed before its time: a negative duration
+            await handle.terminate()
+        else:
+            await self.finished(handle)
+
+    async def reset(self):
+        handle = await self.order("quick")
+        await self.finished(handle)
+        again = await self.client.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace=self.client.namespace, reason="test", request_id=handle.id,
+                workflow_execution=WorkflowExecution(workflow_id=handle.id,
+                                                     run_id=handle.first_execution_run_id),
+                workflow_task_finish_event_id=4))
+        await self.finished(self.client.get_workflow_handle(handle.id, run_id=again.run_id))
+
+    async def cron(self):
+        handle = await self.order("quick", cron_schedule="@every 3s")
+        await asyncio.sleep(8)
+        await self.client.get_workflow_handle(handle.id).terminate()
+
+    async def schedule(self):
+        self.started += 1
+        name = f"{self.name}-schedule-{self.started}"
+        action = ScheduleActionStartWorkflow("Parcel", "quick", id=name, task_queue="orders")
+        handle = await self.client.create_schedule(name, Schedule(
+            action=action, spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=2 * SECOND)])))
+        await asyncio.sleep(7)
+        await handle.delete()
+
+    KINDS = ((usual, 60), (canceled, 5), (terminated, 5), (replaced, 3), (timed_out, 5),
+             (continued, 6), (retried, 5), (delayed, 5), (reset, 3), (cron, 1), (schedule, 1))
+
+    async def one(self, slots):
+        kinds, weights = zip(*self.KINDS, strict=True)
+        kind = self.random.choices(kinds, weights)[0]
+        try:
+            for attempt in range(5):
+                try:
+                    return await kind(self)
+                except RPCError as error:  # the server went away in the middle of it
+                    if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+                        return None
+                    await asyncio.sleep(2 + attempt)
+        finally:
+            slots.release()
+
+    async def run(self, runs, at_once=20):
+        slots = asyncio.Semaphore(at_once)
+        tasks = []
+        while self.started < runs:
+            await slots.acquire()
+            tasks.append(asyncio.create_task(self.one(slots)))
+            await asyncio.sleep(0.01)  # it counts itself as started
+            if len(tasks) % 10 == 0:
+                print(json.dumps({"started": self.started}), flush=True)
+        await asyncio.gather(*tasks)
+        await self.all_closed()
+
+    async def all_closed(self):
+        request = CountWorkflowExecutionsRequest(namespace=self.client.namespace,
+                                                 query="ExecutionStatus = 'Running'")
+        for tries in range(240):
+            try:
+                answer = await self.client.workflow_service.count_workflow_executions(request)
+            except RPCError:
+                answer = None
+            if answer is not None and answer.count == 0:
+                return
+            if tries % 60 == 59:  # what a fault of the server left behind
+                async for run in self.client.list_workflows("ExecutionStatus = 'Running'"):
+                    try:
+                        await self.client.get_workflow_handle(run.id, run_id=run.run_id).terminate()
+                    except RPCError:
+                        pass
+            await asyncio.sleep(1)
+        raise AssertionError("runs that do not close")
+
+
+def nanos(stamp):
+    return stamp.seconds * 1_000_000_000 + stamp.nanos
+
+
+def activities_of(events):
+    """What closed activities of one history say, joined by their scheduled event."""
+    scheduled, started, closed = {}, {}, []
+    kinds = {EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: "success",
+             EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: "fail",
+             EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: "timeout",
+             EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED: "cancel"}
+    for event in events:
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            scheduled[event.event_id] = event
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+            begun = event.activity_task_started_event_attributes
+            started[begun.scheduled_event_id] = event
+        elif event.event_type in kinds:
+            kind = kinds[event.event_type]
+            detail = getattr(event, {"success": "activity_task_completed_event_attributes",
+                                     "fail": "activity_task_failed_event_attributes",
+                                     "timeout": "activity_task_timed_out_event_attributes",
+                                     "cancel": "activity_task_canceled_event_attributes"}[kind])
+            first = scheduled[detail.scheduled_event_id]
+            what = first.activity_task_scheduled_event_attributes
+            begin = started.get(detail.scheduled_event_id)
+            attempt = begin.activity_task_started_event_attributes.attempt if begin else 0
+            timeout = ""
+            if kind == "timeout":
+                timeout = TimeoutType.Name(detail.failure.timeout_failure_info.timeout_type)
+                timeout = timeout.removeprefix("TIMEOUT_TYPE_").lower()
+            closed.append({
+                "type": what.activity_type.name, "queue": what.task_queue.name, "outcome": kind,
+                "timeout": timeout, "attempts": attempt,
+                "ns": nanos(event.event_time) - nanos(begin.event_time) if begin else None,
+                "wait_ns": (nanos(begin.event_time) - nanos(first.event_time)
+                            if begin and attempt == 1 else None)})
+    return closed
+
+
+async def patiently(call, request):
+    for _ in range(60):
+        try:
+            return await call(request)
+        except RPCError as error:
+            if error.status != RPCStatusCode.RESOURCE_EXHAUSTED:
+                raise
+            await asyncio.sleep(0.5)
+    raise AssertionError("throttled for ever")
+
+
+async def truth(client):
+    service = client.workflow_service
+    token = b""
+    while True:
+        page = await patiently(service.list_workflow_executions, ListWorkflowExecutionsRequest(
+            namespace=client.namespace, page_size=200, next_page_token=token))
+        for row in page.executions:
+            events, more = [], b""
+            while True:
+                part = await patiently(
+                    service.get_workflow_execution_history, GetWorkflowExecutionHistoryRequest(
+                        namespace=client.namespace, execution=row.execution,
+                        next_page_token=more))
+                events += part.history.events
+                more = part.next_page_token
+                if not more:
+                    break
+            duration = (nanos(row.execution_duration) if row.HasField("execution_duration")
+                        else nanos(row.close_time) - nanos(row.execution_time))
+            local = sum(event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED and
+                        event.marker_recorded_event_attributes.marker_name == "core_local_activity"
+                        for event in events)
+            print(json.dumps({
+                "workflow_id": row.execution.workflow_id, "run_id": row.execution.run_id,
+                "type": row.type.name, "queue": row.task_queue, "status": int(row.status),
+                "execution": nanos(row.execution_time), "close": nanos(row.close_time),
+                "ns": max(duration, 0), "activities": activities_of(events), "local": local}))
+        token = page.next_page_token
+        if not token:
+            return
+
+
+async def main(address, namespace, what, *args):
+    client = await Client.connect(address, namespace=namespace)
+    if what == "worker":
+        await work(client)
+    elif what == "load":
+        await Load(client, int(args[1]), args[2]).run(int(args[0]))
+    else:
+        await truth(client)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,196 @@
+#include "tests/support/fake_frontend.h"
+
+#include <arpa/inet.h>
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/base/unique_fd.h"
+
+namespace sidecar::temporal {
+namespace {
+
+std::string Text(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string text;
+  if (!buffer.Dump(&slices).ok()) return text;
+  for (const grpc::Slice& slice : slices) {
+    text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return text;
+}
+
+class Reactor final : public grpc::ServerGenericBidiReactor {
+ public:
+  Reactor(grpc::GenericCallbackServerContext* context, FakeFrontend::Handler answer)
+      : context_(context), answer_(std::move(answer)) {
+    StartRead(&request_);
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status(grpc::StatusCode::INTERNAL, "no request"));
+    FakeFrontend::Call call;
+    call.method = context_->method().substr(context_->method().rfind('/') + 1);
+    call.body = Text(request_);
+    for (const auto& [key, value] : context_->client_metadata()) {
+      call.metadata.emplace(std::string(key.begin(), key.end()),
+                            std::string(value.begin(), value.end()));
+    }
+    auto reply = answer_(call);
+    if (!reply) return Hang();
+    reply_ = std::move(*reply);
+    if (reply_.code != Code::kOk) {
+      return Finish(
+          grpc::Status(static_cast<grpc::StatusCode>(reply_.code), reply_.message, reply_.details));
+    }
+    const grpc::Slice slice(reply_.body);
+    response_ = grpc::ByteBuffer(&slice, 1);
+    StartWriteAndFinish(&response_, {}, grpc::Status::OK);
+  }
+  void OnCancel() override {
+    const std::scoped_lock lock(mutex_);
+    cancelled_ = true;
+    if (hangs_) Finish(grpc::Status::CANCELLED);
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  void Hang() {
+    const std::scoped_lock lock(mutex_);
+    hangs_ = true;
+    if (cancelled_) Finish(grpc::Status::CANCELLED);
+  }
+
+  std::mutex mutex_;
+  bool hangs_ = false, cancelled_ = false;
+  grpc::GenericCallbackServerContext* const context_;
+  const FakeFrontend::Handler answer_;
+  grpc::ByteBuffer request_, response_;
+  Reply reply_;
+};
+
+}  // namespace
+
+struct FakeFrontend::Impl {
+  // Of one server: gRPC registers it once.
+  struct Service final : grpc::CallbackGenericService {
+    explicit Service(Impl& owner) : impl(owner) {}
+    grpc::ServerGenericBidiReactor* CreateReactor(
+        grpc::GenericCallbackServerContext* context) override {
+      return new Reactor(context, [this](const Call& call) { return impl.Answer(call); });
+    }
+    Impl& impl;
+  };
+
+  explicit Impl(std::shared_ptr<grpc::ServerCredentials> with) : credentials(std::move(with)) {
+    Start();
+  }
+  ~Impl() { Stop(); }
+
+  void Start() {
+    service = std::make_unique<Service>(*this);
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:" + std::to_string(port), credentials, &port);
+    builder.RegisterCallbackGenericService(service.get());
+    builder.SetMaxSendMessageSize(-1);
+    server = builder.BuildAndStart();
+    if (!server) throw std::runtime_error("the fake frontend does not start");
+  }
+  void Stop() {
+    server->Shutdown(std::chrono::system_clock::now());
+    server.reset();
+  }
+
+  std::optional<Reply> Answer(const Call& call) {
+    Handler handler;
+    {
+      const std::scoped_lock lock(mutex);
+      if (const auto found = handlers.find(call.method); found != handlers.end()) {
+        handler = found->second;
+      }
+    }
+    if (handler) return handler(call);
+    return Reply{.code = Code::kUnimplemented, .message = "unknown method " + call.method};
+  }
+
+  const std::shared_ptr<grpc::ServerCredentials> credentials;
+  int port = 0;
+  std::unique_ptr<Service> service;
+  std::unique_ptr<grpc::Server> server;
+  std::mutex mutex;
+  std::map<std::string, Handler, std::less<>> handlers;
+};
+
+FakeFrontend::FakeFrontend() : impl_(std::make_unique<Impl>(grpc::InsecureServerCredentials())) {}
+
+FakeFrontend::FakeFrontend(const Tls& tls) {
+  grpc::SslServerCredentialsOptions options(
+      tls.client_ca.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                            : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = tls.client_ca;
+  options.pem_key_cert_pairs.push_back({tls.key, tls.certificate});
+  impl_ = std::make_unique<Impl>(grpc::SslServerCredentials(options));
+}
+FakeFrontend::~FakeFrontend() = default;
+
+void FakeFrontend::On(std::string_view method, Handler handler) {
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->handlers.insert_or_assign(std::string(method), std::move(handler));
+}
+
+std::string FakeFrontend::address() const { return "127.0.0.1:" + std::to_string(impl_->port); }
+
+void FakeFrontend::Restart() {
+  impl_->Stop();
+  impl_->Start();
+}
+
+struct BabblingServer::Impl {
+  explicit Impl(std::string text) : says(std::move(text)) {
+    listener = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    auto* const address = reinterpret_cast<sockaddr*>(&at);
+    if (::bind(listener.get(), address, size) != 0 || ::listen(listener.get(), 8) != 0 ||
+        ::getsockname(listener.get(), address, &size) != 0) {
+      throw std::runtime_error("no port for the babbling server");
+    }
+    port = ntohs(at.sin_port);
+    thread = std::thread([this] { Babble(); });
+  }
+  ~Impl() {
+    ::shutdown(listener.get(), SHUT_RDWR);  // accept returns
+    thread.join();
+  }
+  void Babble() {
+    while (true) {
+      const UniqueFd peer(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (peer.get() < 0) return;
+      if (::send(peer.get(), says.data(), says.size(), MSG_NOSIGNAL) < 0) continue;
+      ::shutdown(peer.get(), SHUT_WR);
+    }
+  }
+
+  const std::string says;
+  UniqueFd listener;
+  int port = 0;
+  std::thread thread;
+};
+
+BabblingServer::BabblingServer(std::string says) : impl_(std::make_unique<Impl>(std::move(says))) {}
+BabblingServer::~BabblingServer() = default;
+std::string BabblingServer::address() const { return "127.0.0.1:" + std::to_string(impl_->port); }
+
+}  // namespace sidecar::temporal

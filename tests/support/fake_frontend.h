@@ -1,0 +1,67 @@
+#pragma once
+// A gRPC server that answers any method by a function of the test, on a free port of 127.0.0.1: for
+// what a real frontend does not do on demand. Handlers run on gRPC's threads, several at once.
+//
+//   FakeFrontend server;
+//   server.On("CountWorkflowExecutions", [](const FakeFrontend::Call&) {
+//     return Reply{.code = Code::kResourceExhausted, .details = bytes};
+//   });
+//   options.address = server.address();
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "exporters/temporal/transport.h"
+
+namespace sidecar::temporal {
+
+class FakeFrontend {
+ public:
+  struct Call {
+    std::string method;  // "CountWorkflowExecutions"
+    std::string body;    // a serialized request
+    std::multimap<std::string, std::string> metadata;
+  };
+  // Nothing: the call hangs until its client gives up.
+  using Handler = std::function<std::optional<Reply>(const Call&)>;
+  struct Tls {  // PEM
+    std::string certificate, key;
+    std::string client_ca{};  // not empty: clients must have a certificate of it
+  };
+
+  FakeFrontend();
+  explicit FakeFrontend(const Tls& tls);
+  ~FakeFrontend();
+  FakeFrontend(const FakeFrontend&) = delete;
+  FakeFrontend& operator=(const FakeFrontend&) = delete;
+
+  // Methods without a handler answer UNIMPLEMENTED "unknown method X", as a server without them.
+  void On(std::string_view method, Handler handler);
+  std::string address() const;  // "127.0.0.1:41234"
+  // Ends every connection with GOAWAY and serves on at the same port.
+  void Restart();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// One that accepts connections and says what it is told, whatever it hears: no gRPC at all.
+class BabblingServer {
+ public:
+  explicit BabblingServer(std::string says);
+  ~BabblingServer();
+  BabblingServer(const BabblingServer&) = delete;
+  BabblingServer& operator=(const BabblingServer&) = delete;
+  std::string address() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sidecar::temporal

@@ -1,0 +1,123 @@
+#include "exporters/postgres/budget.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "tests/support/fake_clock.h"
+
+namespace sidecar::postgres {
+namespace {
+
+struct Pair {
+  Pair() {
+    std::array<int, 2> fds{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()), 0);
+    ours.Reset(fds[0]);
+    backend.Reset(fds[1]);
+  }
+  UniqueFd ours, backend;
+};
+
+class BudgetTest : public ::testing::Test {
+ protected:
+  Result<Budget::Permit> Take() { return budget_->Take(2, Millis(0)); }
+
+  FakeClock clock_;
+  std::shared_ptr<Budget> budget_ = Budget::Make(clock_);
+};
+
+TEST_F(BudgetTest, GivesSoManyAndNoMore) {
+  const auto first = Take();
+  const auto second = Take();
+  ASSERT_TRUE(first && second);
+  const auto third = Take();
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, Errc::kLimit);
+  EXPECT_EQ(third.error().message, "all 2 connections are in use");
+}
+
+TEST_F(BudgetTest, TakesBackWhatNeverReachedAServer) {
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Take());
+  EXPECT_EQ(budget_->use().open, 0);
+}
+
+TEST_F(BudgetTest, CountsAClosedConnectionUntilItsBackendHasGone) {
+  Pair pair;
+  auto permit = Take();
+  const auto other = Take();
+  ASSERT_TRUE(permit && other);
+  budget_->Leave(std::move(*permit), {.last = std::move(pair.ours), .pid = 42});
+  EXPECT_EQ(budget_->use().half_open, 1);
+  EXPECT_FALSE(Take());
+  pair.backend.Reset();
+  EXPECT_TRUE(Take());
+  EXPECT_EQ(budget_->use().half_open, 0);
+}
+
+TEST_F(BudgetTest, ReadsWhatABackendStillSendsAndGivesUpOnAFlood) {
+  Pair pair;
+  auto permit = Take();
+  ASSERT_TRUE(permit);
+  budget_->Leave(std::move(*permit), {.last = std::move(pair.ours), .pid = 42});
+  const std::string rows(100'000, 'r');
+  ssize_t written = 0;
+  for (int i = 0; i < 100 && written >= 0; ++i) {
+    written = ::send(pair.backend.get(), rows.data(), rows.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    EXPECT_LE(budget_->use().half_open, 1);
+  }
+  EXPECT_LT(written, 0) << "the socket is closed, so its backend ends";
+  EXPECT_EQ(budget_->use().half_open, 1) << "until the server says that it has";
+  budget_->Gone("", 42);
+  EXPECT_EQ(budget_->use().half_open, 0);
+}
+
+TEST_F(BudgetTest, NamesTheBackendsOfAServerThatAreToBeEnded) {
+  Pair one, two, silent;
+  for (auto* const pair : {&one, &two, &silent}) {
+    auto permit = budget_->Take(9, Millis(0));
+    ASSERT_TRUE(permit);
+    budget_->Leave(std::move(*permit), {.last = std::move(pair->ours),
+                                        .pid = pair == &one   ? 7
+                                               : pair == &two ? 8
+                                                              : 0,
+                                        .started = "1.5",
+                                        .server = pair == &two ? "other" : "this"});
+  }
+  const std::vector<std::pair<int, std::string>> expected = {{7, "1.5"}};
+  EXPECT_EQ(budget_->HalfOpen("this"), expected);
+  budget_->Gone("other", 7);  // a number says nothing on another server
+  EXPECT_EQ(budget_->HalfOpen("this"), expected);
+  budget_->Gone("this", 7);
+  EXPECT_TRUE(budget_->HalfOpen("this").empty());
+}
+
+TEST_F(BudgetTest, ForgetsAPeerThatNeverSpokeLongBeforeABackendThatDid) {
+  Pair silent, known;
+  for (auto* const pair : {&silent, &known}) {
+    auto permit = budget_->Take(9, Millis(0));
+    ASSERT_TRUE(permit);
+    budget_->Leave(std::move(*permit),
+                   {.last = std::move(pair->ours), .pid = pair == &known ? 7 : 0});
+  }
+  clock_.Advance(Millis(120'001));
+  EXPECT_EQ(budget_->use().half_open, 1);
+  clock_.Advance(Millis(600'000));
+  EXPECT_EQ(budget_->use().half_open, 0);
+}
+
+TEST_F(BudgetTest, MovesAPermitWithoutLosingOrDoublingIt) {
+  auto first = Take();
+  ASSERT_TRUE(first);
+  Budget::Permit moved = std::move(*first);
+  EXPECT_TRUE(moved);
+  EXPECT_EQ(budget_->use().open, 1);
+  moved = Budget::Permit();
+  EXPECT_EQ(budget_->use().open, 0);
+}
+
+}  // namespace
+}  // namespace sidecar::postgres

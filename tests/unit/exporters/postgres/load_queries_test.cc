@@ -1,0 +1,241 @@
+#include "exporters/postgres/load_queries.h"
+
+#include <gmock/gmock.h>
+
+#include "common/config/document.h"
+#include "exporters/postgres/builtins.h"
+#include "exporters/postgres/native.h"
+#include "tests/support/golden.h"
+
+namespace sidecar::postgres {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+struct Loaded {
+  std::vector<OwnedQueryDef> queries;
+  std::string faults;
+};
+
+Loaded Load(const std::string& toml, QueryOrigin origin = QueryOrigin::kUser) {
+  Loaded loaded;
+  auto document = Document::Parse(toml, "orders.toml");
+  if (!document) return loaded.faults = document.error().message, std::move(loaded);
+  TableReader root = document->Root();
+  TableReader postgres = root.Table("postgres");
+  std::vector<TableReader> tables = postgres.Tables("queries");
+  for (TableReader& table : tables) loaded.queries.push_back(LoadQuery(table, origin));
+  CheckQueries(tables, loaded.queries);
+  if (auto read = root.Finish(); !read) loaded.faults = read.error().message;
+  return loaded;
+}
+
+// A query of one gauge n with these lines more, in the table of the query and of the metric.
+std::string Query(const std::string& lines, const std::string& metric = {}) {
+  return "[[postgres.queries]]\nname = \"q\"\nsql = \"SELECT 1 AS n\"\n" + lines +
+         "\n[[postgres.queries.metrics]]\nname = \"n\"\ntype = \"gauge\"\nhelp = \"N.\"\n" + metric;
+}
+
+TEST(LoadQuery, ReadsTheSmallestQueryWithItsDefaults) {
+  const Loaded loaded = Load(R"([[postgres.queries]]
+name = "orders"
+sql = "SELECT count(*) AS orders_total FROM orders;"
+metrics = [{ name = "orders_total", type = "counter", help = "Orders." }]
+)");
+  ASSERT_THAT(loaded.faults, IsEmpty());
+  const QueryDef& def = loaded.queries[0].def();
+  EXPECT_EQ(def.name, "orders");
+  EXPECT_EQ(def.scope, QueryScope::kCluster);
+  EXPECT_EQ(def.lane, "main");
+  EXPECT_EQ(def.timeout, Millis(5'000));
+  EXPECT_EQ(def.series_limit, 50'000);
+  EXPECT_TRUE(def.on_by_default);
+  EXPECT_FALSE(def.builtin);
+  ASSERT_EQ(def.variants.size(), 1U);
+  EXPECT_EQ(def.variants[0].sql, "SELECT count(*) AS orders_total FROM orders");
+  ASSERT_EQ(def.metrics.size(), 1U);
+  EXPECT_EQ(def.metrics[0].column, "orders_total");
+  EXPECT_EQ(def.metrics[0].kind, Kind::kCounter);
+}
+
+TEST(LoadQuery, ReadsEveryKey) {
+  const Loaded loaded = Load(R"toml([[postgres.queries]]
+name = "everything"
+summary = "All keys."
+on_by_default = false
+scope = "database"
+databases = ["orders"]
+database_label = false
+role = "primary"
+privilege = "pg_read_all_stats"
+extension = "pg_buffercache"
+extension_version = "1.4"
+versions_of = "server"
+versions = "13-17"
+interval = "1m"
+timeout = "2s"
+max_age = "5m"
+series_limit = 100
+rank_by = "big"
+labels = ["status", "sku"]
+sql = "SELECT /*!16+ x, */ y FROM @extschema@.f()"
+metrics = [
+  { name = "state", type = "gauge", help = "S.", column = "s", unit = "bytes", scale = 0.001, null = "zero", aggregate = "max", map = { on = 1, "off" = 0.5 }, versions = "14+", labels = ["sku"] },
+  { name = "h", type = "histogram", help = "H.", bounds = "b", counts = "c", sum = "s", count = "n", exemplar_value = "ev", exemplar_time = "et", exemplar_labels = ["order_id"] },
+  { name = "x_info", type = "info", help = "X." },
+]
+)toml");
+  ASSERT_THAT(loaded.faults, IsEmpty());
+  const QueryDef def = loaded.queries[0].def();
+  EXPECT_FALSE(def.on_by_default);
+  EXPECT_EQ(def.scope, QueryScope::kDatabase);
+  EXPECT_THAT(def.databases, ElementsAre("orders"));
+  EXPECT_FALSE(def.database_label);
+  EXPECT_EQ(def.role, QueryRole::kPrimary);
+  EXPECT_EQ(def.privilege, Privilege::kReadAllStats);
+  EXPECT_EQ(def.extension_version, 1'004);
+  EXPECT_EQ(def.interval, Millis(60'000));
+  EXPECT_EQ(def.max_age, Millis(300'000));
+  EXPECT_EQ(def.series_limit, 100);
+  ASSERT_EQ(def.variants.size(), 2U);
+  EXPECT_EQ(def.variants[0].versions, (Versions{13'000, 15'999}));
+  EXPECT_EQ(def.variants[1].versions, (Versions{16'000, 17'999}));
+  EXPECT_THAT(def.variants[1].sql, AllOf(HasSubstr("x, "), HasSubstr("ORDER BY \"big\" DESC")));
+  ASSERT_EQ(def.metrics.size(), 3U);
+  const MetricDef& state = def.metrics[0];
+  EXPECT_THAT(state.labels, ElementsAre("sku"));
+  EXPECT_EQ(state.aggregate, Aggregate::kMax);
+  EXPECT_EQ(state.null, NullPolicy::kZero);
+  ASSERT_EQ(state.map.size(), 2U);
+  EXPECT_EQ(state.map[0].text, "off");
+  EXPECT_EQ(state.map[0].value, 0.5);
+  EXPECT_THAT(def.metrics[1].labels, ElementsAre("status", "sku"));
+  EXPECT_THAT(def.metrics[1].histogram.exemplar_labels, ElementsAre("order_id"));
+}
+
+TEST(LoadQuery, SaysAllThatIsWrongInAFileAtOnceWithLineAndCaret) {
+  const Loaded loaded = Load(R"toml([[postgres.queries]]
+name = "Orders By Status"
+scope = "cluter"
+databases = ["orders"]
+versions = "17-13"
+timeout = "0s"
+extension_version = "1.x"
+sql = "SELECT a /*!13 b FROM @extschema@.t"
+labels = ["status", "status", "9th"]
+metrics = [
+  { name = "orders by status", type = "gauge", help = "Orders." },
+  { name = "orders_total", type = "count", help = "Orders.", colum = "n" },
+  { name = "orders_seconds", type = "histogram", help = "", bounds = "b", column = "c" },
+  { name = "orders_state", type = "info", help = "Orders.", scale = 2 },
+  { name = "pg_up", type = "gauge", help = "Up.", exemplar_value = "x", map = { a = "b" } },
+]
+)toml");
+  ExpectGolden(loaded.faults + "\n", "postgres/query_faults.txt");
+}
+
+TEST(LoadQuery, WantsANameAStatementAndMetrics) {
+  EXPECT_THAT(Load("[[postgres.queries]]\n").faults,
+              AllOf(HasSubstr("'name' is missing"), HasSubstr("'sql' is missing"),
+                    HasSubstr("'metrics' is missing")));
+  EXPECT_THAT(Load("[[postgres.queries]]\nname=\"q\"\nsql=\"SELECT 1\"\nmetrics=[{}]").faults,
+              AllOf(HasSubstr("'name' is missing"), HasSubstr("'type' is missing"),
+                    HasSubstr("'help' is missing")));
+}
+
+TEST(LoadQuery, RefusesTheLabelThatItAddsInScopeDatabase) {
+  EXPECT_THAT(Load(Query("scope = \"database\"\nlabels = [\"datname\"]")).faults,
+              HasSubstr("adds datname by itself"));
+  EXPECT_THAT(Load(Query("labels = [\"datname\"]")).faults, IsEmpty());
+}
+
+TEST(LoadQuery, ReadsDatabasesInTheBackgroundOnly) {
+  const Loaded loaded = Load(Query("scope = \"database\""));
+  ASSERT_THAT(loaded.faults, IsEmpty());
+  EXPECT_EQ(loaded.queries[0].def().interval, Millis(30'000));
+  EXPECT_THAT(Load(Query("scope = \"database\"\ninterval = \"0s\"")).faults,
+              HasSubstr("must not be 0 with scope = 'database'"));
+}
+
+TEST(LoadQuery, LeavesTheDatabaseLabelOutForOneDatabaseOnly) {
+  const std::string without = "scope = \"database\"\ndatabase_label = false\n";
+  EXPECT_THAT(Load(Query(without)).faults, HasSubstr("must name one database"));
+  EXPECT_THAT(Load(Query(without + "databases = [\"orders*\"]")).faults,
+              HasSubstr("must name one database"));
+  EXPECT_THAT(Load(Query(without + "databases = [\"orders\"]")).faults, IsEmpty());
+}
+
+TEST(LoadQuery, AllowsAMetricTwiceForOtherVersionsOnly) {
+  const auto twice = [](const std::string& first, const std::string& second) {
+    return Load(Query({}, first + "[[postgres.queries.metrics]]\nname = \"n\"\nhelp = \"N.\"\n" +
+                              second))
+        .faults;
+  };
+  EXPECT_THAT(twice("versions = \"-16\"\n", "type = \"gauge\"\nversions = \"17+\"\n"), IsEmpty());
+  EXPECT_THAT(twice("versions = \"-16\"\n", "type = \"gauge\"\nversions = \"16+\"\n"),
+              HasSubstr("stands there twice"));
+  EXPECT_THAT(twice("versions = \"-16\"\n", "type = \"counter\"\nversions = \"17+\"\n"),
+              HasSubstr("differs from the one above"));
+}
+
+TEST(LoadQuery, WantsAllColumnsOfHistogramsAndExemplars) {
+  const auto histogram = [](const std::string& keys) {
+    return Load(
+               "[[postgres.queries]]\nname=\"q\"\nsql=\"SELECT 1\"\n"
+               "metrics=[{name=\"h\", type=\"histogram\", help=\"H.\", " +
+               keys + "}]")
+        .faults;
+  };
+  EXPECT_THAT(histogram("bounds=\"b\", counts=\"c\""),
+              AllOf(HasSubstr("needs 'sum'"), HasSubstr("needs 'count'")));
+  EXPECT_THAT(histogram("bounds=\"b\", counts=\"c\", sum=\"s\", count=\"n\", exemplar_value=\"v\""),
+              AllOf(HasSubstr("exemplars need 'exemplar_time'"),
+                    HasSubstr("exemplars need 'exemplar_labels'")));
+}
+
+TEST(CheckQueries, RefusesANameTwiceAndATypeThatABuiltInHasOtherwise) {
+  EXPECT_THAT(Load(Query({}) + Query({})).faults, HasSubstr("two queries are called 'q'"));
+  EXPECT_THAT(Load("[[postgres.queries]]\nname = \"mine\"\nsql = \"SELECT 1\"\n"
+                   "metrics = [{name = \"pg_locks_count\", type = \"counter\", help = \"L.\"}]")
+                  .faults,
+              HasSubstr("pg_locks_count has another type in collector locks"));
+  EXPECT_THAT(Load("[[postgres.queries]]\nname = \"locks\"\nsql = \"SELECT 1\"\n"
+                   "metrics = [{name = \"pg_locks_count\", type = \"counter\", help = \"L.\"}]")
+                  .faults,
+              IsEmpty());
+}
+
+TEST(Builtins, AreSortedAndAllOfUse) {
+  const auto builtins = Builtins();
+  ASSERT_GT(builtins.size(), 20U);
+  for (std::size_t i = 0; i < builtins.size(); ++i) {
+    const QueryDef& def = builtins[i];
+    EXPECT_TRUE(i == 0 || builtins[i - 1].name < def.name) << def.name;
+    EXPECT_TRUE(def.builtin);
+    EXPECT_FALSE(def.variants.empty()) << def.name;
+    EXPECT_EQ(def.metrics.empty(), FindNative(def.name) != nullptr) << def.name;
+  }
+}
+
+TEST(Builtins, HaveOneTypeAndHelpForEachFamily) {
+  std::map<std::string_view, const MetricDef*> families;
+  for (const QueryDef& def : Builtins()) {
+    for (const MetricDef& metric : def.metrics) {
+      const auto [there, added] = families.insert({metric.name, &metric});
+      EXPECT_TRUE(added || there->second->kind == metric.kind) << metric.name;
+      EXPECT_TRUE(metric.help.ends_with('.')) << metric.name;
+    }
+  }
+}
+
+TEST(Builtins, NeedsNothingOfTheirLoaderThatUsersHaveNot) {
+  const Loaded loaded =
+      Load("[[postgres.queries]]\nname = \"q\"\nsql = \"SELECT 1\"\n", QueryOrigin::kBuiltin);
+  EXPECT_THAT(loaded.faults, HasSubstr("'summary' is missing"));
+}
+
+}  // namespace
+}  // namespace sidecar::postgres
