@@ -5,10 +5,12 @@
 #   start NAME COMMAND...     in the background, output in $SCRATCH/NAME.log, ended with the script
 #   run COMMAND...            in the foreground, but a signal ends it at once
 #
-# Children are ended by their process ids, newest first: TERM, then KILL after ten seconds.
+# Children are ended by their process ids, newest first: TERM (or what STOP_SIGNAL was when one was
+# started), then KILL after ten seconds.
 
 PIDS=()
 NAMES=()
+SIGNALS=()
 SCRATCH=
 
 make_scratch() {
@@ -23,13 +25,13 @@ make_scratch() {
 clean_up() {
   trap '' INT TERM HUP
   local i
-  for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do end "${PIDS[i]}"; done
+  for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do end "${PIDS[i]}" "${SIGNALS[i]}"; done
   [[ -z $SCRATCH ]] || rm -rf "$SCRATCH"
 }
 
 end() {
   local pid=$1 tries=0
-  kill -TERM "$pid" 2>/dev/null || return 0
+  kill "-${2:-TERM}" "$pid" 2>/dev/null || return 0
   while kill -0 "$pid" 2>/dev/null && ((tries++ < 100)); do sleep 0.1; done
   kill -KILL "$pid" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
@@ -41,6 +43,7 @@ start() {
   "$@" </dev/null >"$SCRATCH/$name.log" 2>&1 &
   PIDS+=("$!")
   NAMES+=("$name")
+  SIGNALS+=("${STOP_SIGNAL:-TERM}")
 }
 
 # bash runs a trap only after the command in its foreground has ended: so nothing long is there.
@@ -49,8 +52,9 @@ run() {
   local pid=$! status=0
   PIDS+=("$pid")
   NAMES+=("$1")
+  SIGNALS+=(TERM)
   wait "$pid" || status=$?
-  unset 'PIDS[-1]' 'NAMES[-1]'
+  unset 'PIDS[-1]' 'NAMES[-1]' 'SIGNALS[-1]'
   return "$status"
 }
 
