@@ -27,7 +27,8 @@ struct Sources {
 // One option, as a table read it.
 struct FieldInfo {
   std::string path;  // "host.collectors.cpu.guest"
-  std::string type;  // "bool", "integer", "number", "string", "strings", "duration", "secret"
+  std::string type;  // "bool", "integer", "number", "string", "strings", "numbers", "duration",
+                     // "secret"
   std::string help;
   std::string value;   // effective, as TOML; a secret's is its place
   std::string origin;  // "default", "sidecar.toml:12", "SIDECAR_...", "--collector.cpu.guest"

@@ -15,7 +15,7 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libboost-dev libtoml11-dev libe
   libgrpc++-dev libprotobuf-dev protobuf-compiler)
 # shellcheck disable=SC2034
 TEST_PACKAGES=(libgtest-dev libgmock-dev ca-certificates libbenchmark-dev python3
-  python3-yaml valgrind)
+  python3-venv python3-yaml openssl valgrind)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format-16 clang-tidy-16 shellcheck)
 # With what its web pages load: nothing here but the binaries needs more than libc.

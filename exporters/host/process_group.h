@@ -65,7 +65,11 @@ constexpr ProcessState StateOf(char letter) {
 // A file that not everybody may read.
 enum Guarded : std::uint8_t { kIo, kDescriptors, kSmaps, kGuarded };
 
-using WchanCounts = std::map<const std::string*, std::uint64_t>;  // the names are the tracker's
+// By what is pointed to: addresses would make the exposition's order depend on the heap.
+struct ByName {
+  bool operator()(const std::string* a, const std::string* b) const { return *a < *b; }
+};
+using WchanCounts = std::map<const std::string*, std::uint64_t, ByName>;  // names: the tracker's
 
 // Threads of one name in one group.
 struct ThreadGroup {

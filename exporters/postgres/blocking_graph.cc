@@ -57,15 +57,13 @@ std::size_t BlockingGraph::DepthOf(std::size_t session, std::vector<std::size_t>
       continue;
     }
     const auto found = by_pid_.find(blockers[top.next++]);
-    if (found == by_pid_.end()) {
-      top.deepest = std::max<std::size_t>(top.deepest, 1);
-    } else if (known[found->second] == kUnknown) {
+    const std::size_t depth = found == by_pid_.end() ? kOnPath : known[found->second];
+    if (depth == kUnknown) {
       known[found->second] = kOnPath;
       path.push_back({found->second});
-    } else if (known[found->second] != kOnPath) {
-      top.deepest = std::max(top.deepest, known[found->second] + 1);
     } else {
-      top.deepest = std::max<std::size_t>(top.deepest, 1);  // closes a circle
+      // One without a row, or one that closes a circle, has no depth of its own.
+      top.deepest = std::max(top.deepest, depth == kOnPath ? 1 : depth + 1);
     }
   }
 }

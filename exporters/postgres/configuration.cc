@@ -79,7 +79,7 @@ void Configuration::Read(TableReader& postgres, const Getenv& getenv) {
                                   std::to_string(c.session_max_age.count()),
                                   std::to_string(c.max_connections),
                                   std::to_string(c.login_probe_interval.count()),
-        std::to_string(c.refresh_interval.count())}) {
+                                  std::to_string(c.refresh_interval.count())}) {
     server_key += part + '\0';
   }
   ReadQueries(postgres);

@@ -123,7 +123,7 @@ class Writer {
 
  private:
   std::string Array(const std::string& type, const std::string& body) {
-    const std::string name = "kArray" + std::to_string(count_++);
+    std::string name = "kArray" + std::to_string(count_++);
     arrays_ += "constexpr " + type + " " + name + "[] = {\n    " + body + "};\n";
     return name;
   }

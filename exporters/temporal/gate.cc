@@ -29,6 +29,7 @@ bool Gates::Record(const std::string& collector, const std::string& name_space,
 std::vector<Gates::Shut> Gates::shut() const {
   const std::scoped_lock lock(mutex_);
   std::vector<Shut> all;
+  all.reserve(shut_.size());
   for (const auto& [key, state] : shut_) all.push_back({key.first, key.second, state.reason});
   return all;
 }

@@ -143,6 +143,21 @@ class Copies(WithServer):
 QUIET = {"stat_checkpointer", "stat_progress_vacuum", "stat_replication"}
 
 
+class Generator(unittest.TestCase):
+    """A malformed built-in fails the build, with its line."""
+
+    def test_says_file_and_line_and_writes_nothing(self):
+        with support.scratch() as folder:
+            (folder / "bad.toml").write_text('[[postgres.queries]]\nname = "bad"\n'
+                                             'sumary = "S."\nsql = "SELECT 1 /*!v13 , x */"\n')
+            done = support.run([support.RELEASE / "exporters/postgres/generate_builtins",
+                                folder / "out.cc", COLLECTORS / "locks.toml", folder / "bad.toml"])
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("bad.toml:3: unknown key 'sumary'", done.stderr)
+            self.assertIn("bad.toml:4: 'sql': a version comment is", done.stderr)
+            self.assertFalse((folder / "out.cc").exists())
+
+
 class Replacing(WithServer):
     """A user's query of a built-in's name takes its place."""
 

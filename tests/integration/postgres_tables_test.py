@@ -31,10 +31,12 @@ def make_databases(server):
         server.sql(f"CREATE DATABASE d{n} TEMPLATE d1 STRATEGY file_copy", timeout=120)
 
 
-def configuration(server, limit=None):
+def configuration(server, limit=None, interval=None):
     toml = f'[postgres]\ndsn = "{server.dsn()}"\n'
     for name in COLLECTORS:
-        toml += f'[postgres.collectors.{name}]\ninterval = "5s"\nmax_age = "5m"\n'
+        toml += f"[postgres.collectors.{name}]\n"
+        if interval:
+            toml += f'interval = "{interval}"\nmax_age = "5m"\n'
         if limit:
             toml += f"series_limit = {limit}\n"
     return toml
@@ -80,7 +82,7 @@ class Tables(unittest.TestCase):
     def visited(self, limit=None):
         folder = self.stack.enter_context(support.scratch())
         exporter = self.stack.enter_context(postgres_support.exporter(
-            self.server, folder=folder, config=configuration(self.server, limit)))
+            self.server, folder=folder, config=configuration(self.server, limit, "5s")))
         self.addCleanup(exporter.end)
         return exporter, Visited(self.server, exporter)
 

@@ -22,6 +22,7 @@ class ServerCase(unittest.TestCase):
         directory = cls.enterClassContext(scratch())
         cls.exporter = cls.enterClassContext(
             exporter("--config.file", config(cls.server, directory), name="temporal-exporter"))
+        cls.directory = directory
 
     def scraped(self, name, **labels):
         return value(self.exporter.scrape().text, name, **labels)
@@ -80,6 +81,24 @@ class State(ServerCase):
         codes = {dict(labels)["code"] for _, labels
                  in families["temporal_exporter_rpc_total"].samples}
         self.assertLessEqual(codes, {"OK", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
+
+
+class Reload(ServerCase):
+    def test_other_namespaces_are_watched_and_a_fault_changes_nothing(self):
+        self.becomes(2, "temporal_exporter_namespaces_watched")
+        calls = self.scraped("temporal_exporter_rpc_total", method="ListNamespaces", code="OK")
+        config(self.server, self.directory, 'namespaces = ["other"]\n')
+        self.becomes(1, "temporal_exporter_namespaces_watched")
+        self.becomes(1, "temporal_namespace_info", temporal_namespace="other")
+        self.assertIsNone(self.scraped("temporal_namespace_info", temporal_namespace="default"))
+        self.assertIsNone(self.scraped("temporal_namespaces"), "the list is not asked for")
+        self.assertEqual(calls, self.scraped("temporal_exporter_rpc_total",
+                                             method="ListNamespaces", code="OK"))
+        config(self.server, self.directory, 'namespaces = ["other"]\napi_key_env = "KEY"\n')
+        self.becomes(0, "sidecar_config_last_reload_successful")
+        self.assertIn("plaintext", self.exporter.output())
+        self.assertEqual(self.scraped("temporal_exporter_namespaces_watched"), 1)
+        self.assertEqual(self.scraped("temporal_up"), 1)
 
 
 class Outage(ServerCase):

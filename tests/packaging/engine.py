@@ -30,7 +30,9 @@ class Engine:
         self.socket = f"unix://{self.folder}/docker.sock"
         self.log = open(self.folder / "log", "wb")
         self.daemon = subprocess.Popen(
-            ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none",
+            # Its mounts go with it: some it leaves behind.
+            ["unshare", "--mount", "--propagation", "private",
+             "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none",
              f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
              f"--pidfile={self.folder}/pid", "-H", self.socket],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)

@@ -107,7 +107,6 @@ class Rows final : public NamedRows<kColumns.size()> {
     };
     if (named(options_.exclude_databases, Text(kDatabase))) return {};
     if (named(options_.exclude_users, Text(kUser))) return {};
-    StatementKey key;
     const auto user = ParseNumber<std::uint64_t>(Text(kUserId));
     const auto database = ParseNumber<std::uint64_t>(Text(kDatabaseId));
     const auto query = ParseNumber<std::int64_t>(Text(kQuery));
@@ -186,10 +185,10 @@ class Statements final : public Native {
   Result<> PutTexts(const QueryDef& def, Session& session, const Scrape& scrape, Sink& sink) {
     std::set<std::int64_t> ids;
     std::string unknown;
-    for (const auto& [key, statement] : tracker_.Shown()) {
-      ids.insert(key.query);
-      if (texts_.contains(key.query)) continue;
-      unknown += (unknown.empty() ? "" : ",") + std::to_string(key.query);
+    for (const auto& shown : tracker_.Shown()) {
+      const std::int64_t id = shown.first.query;
+      if (!ids.insert(id).second || texts_.contains(id)) continue;
+      unknown += (unknown.empty() ? "" : ",") + std::to_string(id);
     }
     std::erase_if(texts_, [&](const auto& text) { return !ids.contains(text.first); });
     if (!unknown.empty()) {

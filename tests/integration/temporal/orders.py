@@ -10,6 +10,7 @@ Run by the interpreter that has the SDK:
 import asyncio
 import datetime
 import json
+import os
 import random
 import signal
 import sys
@@ -397,3 +398,5 @@ async def main(address, namespace, what, *args):
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:]))
+    sys.stdout.flush()
+    os._exit(0)  # temporalio 1.35: its threads may crash an interpreter that ends

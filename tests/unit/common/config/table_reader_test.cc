@@ -99,6 +99,25 @@ name = "b"
   EXPECT_EQ(options.queries[1].name, "b");
 }
 
+TEST(TableReader, ReadsATableWhoseKeysAreData) {
+  const auto read = [](const char* text, std::map<std::string, double>& value) {
+    auto document = Document::Parse(text, "map.toml");
+    EXPECT_TRUE(document) << document.error().message;
+    TableReader root = document->Root();
+    root.Field("map", value, "Texts as numbers.");
+    const auto finished = root.Finish();
+    return finished ? document->Print() : finished.error().message;
+  };
+  std::map<std::string, double> value{{"old", 1}};
+  EXPECT_THAT(read("map = { on = 1, \"half off\" = 0.5 }\n", value),
+              HasSubstr("map = {\"half off\" = 0.5, on = 1"));
+  EXPECT_THAT(value, ElementsAre(::testing::Pair("half off", 0.5), ::testing::Pair("on", 1)));
+  EXPECT_THAT(read("map = { on = \"1\" }\n", value),
+              HasSubstr("map.toml:1: 'map' must be a table of numbers; 'on' is a string"));
+  EXPECT_THAT(read("map = [1]\n", value), HasSubstr("must be a table of numbers"));
+  EXPECT_THAT(value, ::testing::SizeIs(2)) << "a fault leaves the value alone";
+}
+
 TEST(TableReader, TakesTheEnvironmentOverDefaultsAndFlagsOverTheEnvironment) {
   const Options options =
       ReadAll({.file = {},

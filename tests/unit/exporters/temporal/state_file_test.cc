@@ -57,7 +57,7 @@ class StateFileTest : public ::testing::Test {
 
   FakeClock clock_;
   std::string said_;
-  Log log_{clock_, {}, [this](std::string_view line) { said_ += line; }};
+  Log log_{clock_, {.burst = 100'000}, [this](std::string_view line) { said_ += line; }};
   std::filesystem::path folder_, path_;
 };
 

