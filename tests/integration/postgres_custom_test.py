@@ -225,8 +225,15 @@ metrics = [{{ name = "hostile_{name}", column = "n", type = "gauge", help = "N."
             text, took = postgres_support.scrape(exporter, timeout=10)
             self.assertLess(took, 10)
             self.assertLessEqual(most.look(), 3)
-        successes = support.successes(text, "pg")
-        self.assertEqual({name for name, value in successes.items() if value != 1}, set(HOSTILE))
+
+        # Backends of dropped sessions run on for a moment and count: without a pause between scrapes
+        # the budget may be used up, and who comes then is refused with reason limit.
+        def only_they_fail():
+            text, _ = postgres_support.scrape(exporter, timeout=10)
+            failed = {n for n, value in support.successes(text, "pg").items() if value != 1}
+            return text if failed == set(HOSTILE) else None
+
+        text = support.wait_for(only_they_fail, 30, "only the hostile fail")
         self.assertEqual(support.value(text, "hostile_good", k="a"), 5)
         log = exporter.output()
         for name, (_, reason, message) in HOSTILE.items():
@@ -237,8 +244,9 @@ metrics = [{{ name = "hostile_{name}", column = "n", type = "gauge", help = "N."
                 lines = [line for line in log.splitlines() if f"collector={name} " in line]
                 self.assertTrue(any(message in line for line in lines), lines)
         self.assertEqual(support.value(text, "hostile_duplicates", k="a"), 1)
-        self.assertEqual(support.value(text, "sidecar_collector_series_dropped_total",
-                                       collector="duplicates"), 6)
+        dropped = support.value(text, "sidecar_collector_series_dropped_total",
+                                collector="duplicates")
+        self.assertTrue(dropped >= 6 and dropped % 2 == 0, f"{dropped}: two in each run")
         self.assertEqual(self.server.sql("SELECT count(*) FROM kept"), [["1"]])
         memory = int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(
             f"/proc/{exporter.pid}/status").read_text())[1])

@@ -90,12 +90,14 @@ class Reload(unittest.TestCase):
                 self.assertGreaterEqual(sessions.looks, RELOADS)
                 self.assertEqual(support.successes(exporter.scrape().text, "pg")["hanging"], 0)
                 first, last = readings[10:50], readings[-50:]
-                self.assertEqual(min(r[0] for r in first), min(r[0] for r in last), "descriptors")
+                # A scraper's connection may be open in every reading of one of the two.
+                self.assertAlmostEqual(min(r[0] for r in first), min(r[0] for r in last), delta=2,
+                                       msg="descriptors")
                 self.assertLessEqual(min(r[1] for r in last), max(r[1] for r in first) * 1.05)
                 print(f"{RELOADS} reloads under {sum(s.count for s in scrapers)} scrapes, the "
                       f"slowest {max(s.slowest for s in scrapers):.2f} s; most sessions "
-                      f"{sessions.most} seen, {most} logged, of {total}; descriptors {min(r[0] for r in first)} to "
-                      f"{min(r[0] for r in last)}; RSS kB {max(r[1] for r in first)} to "
+                      f"{sessions.most} seen, {most} logged, of {total}; descriptors "
+                      f"{min(r[0] for r in first)} to {min(r[0] for r in last)}; RSS kB {max(r[1] for r in first)} to "
                       f"{max(r[1] for r in last)}")
 
     def _wait_until_served(self, exporter):

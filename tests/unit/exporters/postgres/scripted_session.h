@@ -38,6 +38,7 @@ class ScriptedSession final : public Session {
     last_ = statement;
     rows_read_ = 0;
     std::vector<Column> columns;
+    columns.reserve(columns_.size());
     for (const auto& [name, type] : columns_) columns.push_back({name, type});
     if (auto begun = reader.Begin(columns); !begun) return begun;
     for (std::size_t i = 0; i < repeat_; ++i) {

@@ -22,7 +22,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 class StateFileTest : public ::testing::Test {
  protected:
@@ -176,6 +175,7 @@ TEST_F(StateFileTest, CommitsOfManyThreadsAreAllOnDiskWhenTheyReturn) {
   ASSERT_TRUE(file->Open());
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {
         for (int i = 1; i <= 20; ++i) {
