@@ -301,14 +301,17 @@ class Proc(unittest.TestCase):
 
 
 class OtherBinaries(unittest.TestCase):
-    def test_they_serve_their_own_metrics_and_claim_nothing_yet(self):
-        for name in ("postgres", "temporal"):
-            with self.subTest(name), exporter(name=f"{name}-exporter") as process:
+    def test_they_serve_at_once_and_say_that_what_they_watch_is_not_there(self):
+        nothing = f"127.0.0.1:{support.free_port()}"
+        config = {"postgres": ("pg_up", {"DATA_SOURCE_NAME": f"postgresql://x@{nothing}/x"}),
+                  "temporal": ("temporal_up", {"SIDECAR_TEMPORAL_ADDRESS": nothing})}
+        for name, (up, environment) in config.items():
+            with self.subTest(name), exporter(
+                    name=f"{name}-exporter", env={**os.environ, **environment}) as process:
                 text = process.scrape().text
                 self.assertEqual(support.value(text, "sidecar_build_info", exporter=name), 1)
                 self.assertIsNotNone(support.value(text, "process_cpu_seconds_total"))
-                for untrue in ("pg_up", "temporal_up"):
-                    self.assertNotIn(untrue, text)
+                self.assertEqual(support.value(text, up), 0)
 
     def test_the_combined_binary_serves_all_on_one_port(self):
         with support.scratch() as directory:
@@ -323,9 +326,10 @@ class OtherBinaries(unittest.TestCase):
                                  {"host", "postgres", "temporal"})
                 self.assertIn("node_cpu_seconds_total", text)
                 self.assertEqual(text.count("# TYPE process_cpu_seconds_total "), 1)
-                self.assertNotIn("pg_up", text)
+                self.assertIn("\npg_up ", text)
                 only = process.scrape("/metrics/host").text
                 self.assertIn("node_cpu_seconds_total", only)
+                self.assertNotIn("\npg_up ", only)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import unittest
 import support
 from support import ROOT, run
 
-TREE = ("CMakeLists.txt", "common", "exporters", "tests/CMakeLists.txt", "tests/support",
+TREE = ("CMakeLists.txt", "common", "exporters", "proto", "tests/CMakeLists.txt", "tests/support",
         "tests/unit", "tests/fuzz", "tests/golden", "tests/fixtures")
 GOLDEN_TEST = "every_collector_test.cc"
 FIXTURE = "tests/fixtures/host/vm/proc/sys/kernel/random/entropy_avail"

