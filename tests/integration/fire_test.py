@@ -11,8 +11,8 @@ import support
 
 SCRAPES = 200
 WARM_UP = 20
-# Each thread has then parsed a configuration once: before, the heap finds its shape.
-RELOAD_WARM_UP = 30
+# By then the heap has found its shape: 800 reloads by hand grew by 8 % before and 1.4 % after.
+RELOAD_WARM_UP = 100
 HEALTHY = {"fire_steady": 10, "fire_kept_total": 1, "fire_part": 5, "fire_text": 1,
            "fire_background": 10}
 REASONS = {"hang": "timeout", "throw": "internal", "flood": "limit", "part": "denied"}
@@ -187,9 +187,8 @@ class Reload(unittest.TestCase):
             # Not from the readings: a scraper's connection may be open in each of fifty.
             support.wait_for(lambda: usage(exporter.pid)[1] <= quiet, 10,
                              f"{quiet} descriptors, as before")
-            # The flood's buffers come and go; what is lost for good raises the floor. The heap takes
-            # about 100 reloads to find its shape, then it grows no more (800 were run by hand).
-            self.assertLessEqual(min(r[2] for r in last), min(r[2] for r in first) * 1.05 + 512)
+            # The flood's buffers come and go; what is lost for good raises the floor.
+            self.assertLessEqual(min(r[2] for r in last), min(r[2] for r in first) * 1.05)
             print(f"reloads under {sum(s.count for s in scrapers)} scrapes; RSS kB "
                   f"{spread(first)} to {spread(last)}")
 
