@@ -1,5 +1,7 @@
 #include "common/base/pool.h"
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
@@ -22,6 +24,7 @@ struct Pool::Impl {
   explicit Impl(std::size_t max) : max_threads(max) { workers.reserve(max); }
 
   void Loop(Worker& worker) {
+    ::pthread_setname_np(::pthread_self(), "handler");  // for top -H
     std::unique_lock lock(mutex);
     while (true) {
       worker.wake.wait(lock, [&] { return worker.work != nullptr || stopping; });

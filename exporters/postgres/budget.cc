@@ -66,9 +66,7 @@ Result<Budget::Permit> Budget::Take(int most, Millis patience) {
       ++held_;
       return Permit(self_.lock());
     }
-    const bool ending =
-        std::ranges::any_of(ghosts_, [](const Ghost& ghost) { return bool(ghost.rest.last); });
-    if (!ending || now >= until) {
+    if (now >= until) {
       return Fail(Errc::kLimit, "all " + std::to_string(most) + " connections are in use" +
                                     (ghosts_.empty() ? "" : ", some by backends that run on"));
     }
@@ -76,7 +74,8 @@ Result<Budget::Permit> Budget::Take(int most, Millis patience) {
   }
 }
 
-// Without the mutex: whoever polls must not hold up the others.
+// Without the mutex: whoever polls must not hold up the others. Not only ghosts end: a login probe
+// holds its place for some milliseconds, and whoever asks just then must not be refused.
 void Budget::Await(std::unique_lock<std::mutex>& lock, Millis longest) {
   std::vector<UniqueFd> own;
   std::vector<pollfd> polled;

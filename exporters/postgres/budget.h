@@ -51,8 +51,7 @@ class Budget {
 
   static std::shared_ptr<Budget> Make(const Clock& clock);
 
-  // One of `most`. Waits up to `patience` for a backend that is about to end. kLimit: all are in
-  // use.
+  // One of `most`. Waits up to `patience` for one that is given back. kLimit: all are in use.
   Result<Permit> Take(int most, Millis patience);
   void Leave(Permit permit, Rest rest);
 

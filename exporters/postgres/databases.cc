@@ -151,7 +151,8 @@ Databases::Counts Databases::counts() const {
 }
 
 bool Databases::Complete(const std::string& key) const {
-  if (blocked_) return true;
+  // A limit passes (a login probe had the last connection), and the rotation tries again.
+  if (blocked_ && blocked_->code != Errc::kLimit) return true;
   if (!discovered_at_) return false;
   const auto found = results_.find(key);
   return std::ranges::all_of(found_, [&](const Found& database) {

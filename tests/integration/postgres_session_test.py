@@ -90,10 +90,11 @@ class Login(unittest.TestCase):
         self.server.sql("CREATE DATABASE another")
         self.server.sql("CREATE TABLE t (i int)", database="another")
         text = self.works(DATA_SOURCE_NAME=self.server.dsn())
-        self.assertEqual(support.value(text, "pg_stat_user_tables_n_live_tup", datname="another"), 0)
-        self.assertIsNotNone(support.value(text, "pg_settings_max_connections"))
         self.assertEqual([name for name, good in support.successes(text, "pg").items() if not good],
-                         [])
+                         [], text)
+        self.assertEqual(support.value(text, "pg_stat_user_tables_n_live_tup", datname="another"), 0,
+                         text)
+        self.assertIsNotNone(support.value(text, "pg_settings_max_connections"))
 
     def test_once_says_at_once_that_there_is_no_server(self):
         began = time.monotonic()

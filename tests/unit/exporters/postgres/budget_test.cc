@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,17 @@ TEST_F(BudgetTest, GivesSoManyAndNoMore) {
 TEST_F(BudgetTest, TakesBackWhatNeverReachedAServer) {
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(Take());
   EXPECT_EQ(budget_->use().open, 0);
+}
+
+TEST_F(BudgetTest, WaitsForAConnectionThatIsGivenBack) {
+  const auto first = Take();
+  auto second = Take();
+  ASSERT_TRUE(first && second);
+  auto third = std::async(std::launch::async,
+                          [&] { return budget_->Take(2, Millis(1'000)).has_value(); });
+  EXPECT_EQ(third.wait_for(Millis(50)), std::future_status::timeout);
+  *second = {};
+  EXPECT_TRUE(third.get());
 }
 
 TEST_F(BudgetTest, CountsAClosedConnectionUntilItsBackendHasGone) {
