@@ -50,8 +50,8 @@ TEST_F(BudgetTest, WaitsForAConnectionThatIsGivenBack) {
   const auto first = Take();
   auto second = Take();
   ASSERT_TRUE(first && second);
-  auto third = std::async(std::launch::async,
-                          [&] { return budget_->Take(2, Millis(1'000)).has_value(); });
+  auto third =
+      std::async(std::launch::async, [&] { return budget_->Take(2, Millis(1'000)).has_value(); });
   EXPECT_EQ(third.wait_for(Millis(50)), std::future_status::timeout);
   *second = {};
   EXPECT_TRUE(third.get());
