@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+"""What temporal-exporter asks of a real Temporal server: calls a minute, idle and at 100 closes a
+second, for 1 and for 20 namespaces, with the configuration as shipped.
+
+The calls are the server's own count (its Prometheus endpoint, service_requests), except those that
+the load makes itself. Exits 1 when a figure is above the documented budget: 2 visibility calls a
+second and namespace, 20 others, 50 in all (exporters/temporal/README.md), or when a counter is not
+what the load did once the streams have caught up.
+
+  RELEASE_TREE=build/release TOOLS_DIR=build/tools tests/bench/temporal_calls.py [--minutes 3]
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+import support  # noqa: E402
+import temporal_support  # noqa: E402
+
+CLOSES = pathlib.Path(__file__).resolve().parent / "temporal_closes.py"
+VISIBILITY = re.compile("(List|Count|Scan)WorkflowExecutions")
+LOADS_OWN = ("StartWorkflowExecution", "TerminateWorkflowExecution")
+VISIBILITY_BUDGET, OTHER_BUDGET, TOTAL_BUDGET = 2.0 * 60, 20.0 * 60, 50.0 * 60  # a minute
+REQUEST = re.compile(r'^service_requests\{([^}]*)\} ([0-9.e+]+)', re.M)
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
+def calls(port):
+    """(namespace, operation) to the frontend's count of requests, less those of the load."""
+    found = {}
+    for labels, number in REQUEST.findall(support.request(port).text):
+        named = dict(LABEL.findall(labels))
+        if named.get("service_name") != "frontend" or named["operation"] in LOADS_OWN:
+            continue
+        key = named.get("namespace", ""), named["operation"]
+        found[key] = found.get(key, 0) + float(number)
+    return found
+
+
+def cpu_seconds(pid):
+    """The process's CPU clock: clock_getcpuclockid(3) makes its id so."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def rss_kb(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+class Bench:
+    def __init__(self, minutes, rate):
+        self.minutes, self.rate, self.over = minutes, rate, []
+
+    def measure(self, title, server, metrics_port, exporter, work):
+        before, cpu, began = calls(metrics_port), cpu_seconds(exporter.pid), time.monotonic()
+        what = work()
+        minutes = (time.monotonic() - began) / 60
+        cpu = (cpu_seconds(exporter.pid) - cpu) / (minutes * 60)
+        rates = {key: (number - before.get(key, 0)) / minutes
+                 for key, number in calls(metrics_port).items()}
+        visibility, others = {}, {}
+        for (namespace, operation), rate in rates.items():
+            kind = visibility if VISIBILITY.match(operation) else others
+            kind[namespace] = kind.get(namespace, 0) + rate
+        most, other = max(visibility.values(), default=0), max(others.values(), default=0)
+        total = sum(rates.values())
+        print(f"{title:28} {sum(visibility.values()):9.1f} {most:9.1f} {sum(others.values()):9.1f}"
+              f" {total:9.1f} {100 * cpu:7.2f} {rss_kb(exporter.pid):9d}  {what}", flush=True)
+        for name, value, budget in (("visibility", most, VISIBILITY_BUDGET),
+                                    ("other", other, OTHER_BUDGET), ("all", total, TOTAL_BUDGET)):
+            if value > budget:
+                self.over.append(f"{title}: {name} calls {value:.0f} a minute, budget {budget:.0f}")
+
+    def load(self, server, names):
+        done = subprocess.run(
+            [str(server.bin / "python"), str(CLOSES), server.address, str(self.rate),
+             str(self.minutes * 60), *names], stdout=subprocess.PIPE, text=True, check=True)
+        self.closed = json.loads(done.stdout.splitlines()[-1])
+        return f"{self.closed['closed'] / self.closed['seconds']:.1f} closes/s"
+
+    def caught_up(self, exporter):
+        """Seconds until both counters are what the load did."""
+        began = time.monotonic()
+
+        def equal():
+            families = support.parse(exporter.scrape().text)
+            return all(sum(number for (sample, _), number in families[name].samples.items()
+                           if sample == name) == self.closed["closed"]
+                       for name in ("temporal_workflow_start_total",
+                                    "temporal_workflow_terminated_total") if name in families)
+        try:
+            support.wait_for(equal, 300, "the counters are what the load did")
+        except AssertionError as error:
+            self.over.append(str(error))
+        print(f"{'':28} starts and terminations exact {time.monotonic() - began:.0f} s after the"
+              " load's end", flush=True)
+
+    def namespaces(self, count):
+        names = ["default", *(f"space-{number}" for number in range(1, count))]
+        metrics_port = support.free_port()
+        with (temporal_support.Server("--metrics-port", str(metrics_port),
+                                      namespaces=names[1:]) as server,
+              support.exporter(f"--temporal.address={server.address}", "--log.level=error",
+                               name="temporal-exporter") as exporter):
+            support.wait_for(
+                lambda: support.value(exporter.scrape().text,
+                                      "temporal_exporter_namespaces_watched") == count, 60,
+                f"{count} namespaces")
+            time.sleep(60)  # what is done once at the start is done
+
+            def idle():
+                time.sleep(self.minutes * 60)
+                return ""
+            self.measure(f"idle, {count} namespace(s)", server, metrics_port, exporter, idle)
+            self.measure(f"{self.rate:g} closes/s, {count} namespace(s)", server, metrics_port,
+                         exporter, lambda: self.load(server, names))
+            self.caught_up(exporter)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--rate", type=float, default=100)
+    parser.add_argument("--namespaces", type=int, nargs="*", default=[1, 20])
+    options = parser.parse_args()
+    print(f"{'calls a minute':28} {'visib.':>9} {'most/ns':>9} {'others':>9} {'all':>9}"
+          f" {'CPU %':>7} {'RSS kB':>9}")
+    bench = Bench(options.minutes, options.rate)
+    for count in options.namespaces:
+        bench.namespaces(count)
+    for line in bench.over:
+        print(line)
+    sys.exit(1 if bench.over else 0)
+
+
+if __name__ == "__main__":
+    main()
