@@ -1,8 +1,10 @@
 #include "common/http/gzip.h"
 
-#include <zlib.h>
+#include <isa-l/igzip_lib.h>
 
+#include <array>
 #include <limits>
+#include <new>
 #include <optional>
 
 #include "common/base/parse.h"
@@ -12,8 +14,7 @@ namespace sidecar::http {
 namespace {
 
 constexpr std::size_t kStep = 8 << 10;  // the output grows by this much at a time
-constexpr int kGzipWindow = 15 + 16;    // 32 KiB, and a gzip header instead of zlib's
-constexpr int kMemoryLevel = 8;
+constexpr int kLevel = 1;
 
 double Quality(std::string_view parameters) {
   while (!parameters.empty()) {
@@ -43,45 +44,48 @@ bool AcceptsGzip(std::string_view accept_encoding) {
 }
 
 struct Gzip::Impl {
-  z_stream stream{};
-  bool ready = false;
+  isal_zstream stream;
+  std::array<std::uint8_t, ISAL_DEF_LVL1_DEFAULT> level;
 };
 
-Gzip::Gzip() : impl_(std::make_unique<Impl>()) {}
-
-Gzip::~Gzip() {
-  if (impl_->ready) deflateEnd(&impl_->stream);
-}
+Gzip::Gzip() = default;
+Gzip::~Gzip() = default;
 
 bool Gzip::Start() {
-  if (impl_->ready) return deflateReset(&impl_->stream) == Z_OK;
-  impl_->ready = deflateInit2(&impl_->stream, 1, Z_DEFLATED, kGzipWindow, kMemoryLevel,
-                              Z_DEFAULT_STRATEGY) == Z_OK;
-  return impl_->ready;
+  if (!impl_) impl_.reset(new (std::nothrow) Impl);  // not zeroed: what is not used costs nothing
+  if (!impl_) return false;
+  isal_zstream& stream = impl_->stream;
+  isal_deflate_init(&stream);
+  stream.level = kLevel;
+  stream.level_buf = impl_->level.data();
+  stream.level_buf_size = static_cast<std::uint32_t>(impl_->level.size());
+  stream.gzip_flag = IGZIP_GZIP;
+  return true;
 }
 
 void Gzip::Add(std::string_view piece, std::string& out) {
-  constexpr std::size_t kMost = std::numeric_limits<uInt>::max();
+  constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max();
   while (!piece.empty()) {
     const std::string_view part = piece.substr(0, kMost);
     piece.remove_prefix(part.size());
-    Run(part, Z_NO_FLUSH, out);
+    Run(part, false, out);
   }
 }
 
-void Gzip::Finish(std::string& out) { Run({}, Z_FINISH, out); }
+void Gzip::Finish(std::string& out) { Run({}, true, out); }
 
-void Gzip::Run(std::string_view piece, int flush, std::string& out) {
-  z_stream& stream = impl_->stream;
-  // zlib's interface is not const-correct; it only reads.
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
-  stream.avail_in = static_cast<uInt>(piece.size());
+void Gzip::Run(std::string_view piece, bool last, std::string& out) {
+  isal_zstream& stream = impl_->stream;
+  // igzip's interface is not const-correct; it only reads.
+  stream.next_in = reinterpret_cast<std::uint8_t*>(const_cast<char*>(piece.data()));
+  stream.avail_in = static_cast<std::uint32_t>(piece.size());
+  stream.end_of_stream = last ? 1 : 0;
   do {
     const std::size_t used = out.size();
     out.resize(used + kStep);
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + used);
+    stream.next_out = reinterpret_cast<std::uint8_t*>(out.data() + used);
     stream.avail_out = kStep;
-    deflate(&stream, flush);
+    isal_deflate(&stream);  // its errors are of wrong levels and flags, not of data
     out.resize(used + kStep - stream.avail_out);
   } while (stream.avail_out == 0);
 }

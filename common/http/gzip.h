@@ -1,6 +1,6 @@
 #pragma once
-// A response body, compressed while it is written: level 1, which costs half the CPU of level 6 for
-// a fifth more bytes (exposition.md 5). One state (270 kB) serves many bodies. One thread at a
+// A response body, compressed while it is written, by ISA-L's igzip: a third of the CPU of zlib's
+// level 1 and no more bytes (ADR 0005). One state (365 kB) serves many bodies. One thread at a
 // time.
 //
 //   if (http::AcceptsGzip(request.header("Accept-Encoding")) && gzip.Start()) {
@@ -29,7 +29,7 @@ class Gzip {
   void Finish(std::string& out);
 
  private:
-  void Run(std::string_view piece, int flush, std::string& out);
+  void Run(std::string_view piece, bool last, std::string& out);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

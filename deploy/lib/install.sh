@@ -11,10 +11,10 @@
 # What a build of the exporters needs, and what the tests need on top of it.
 # shellcheck disable=SC2034  # read by the scripts that source this file
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libboost-dev libtoml11-dev libexpected-dev
-  libcli11-dev libpq-dev libre2-dev zlib1g-dev prometheus-cpp-dev
+  libcli11-dev libpq-dev libre2-dev libisal-dev prometheus-cpp-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler)
 # shellcheck disable=SC2034
-TEST_PACKAGES=(libgtest-dev libgmock-dev ca-certificates libbenchmark-dev python3
+TEST_PACKAGES=(libgtest-dev libgmock-dev zlib1g-dev ca-certificates libbenchmark-dev python3
   python3-venv python3-yaml openssl valgrind)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format-16 clang-tidy-16 shellcheck)

@@ -18,11 +18,11 @@ import threading
 import time
 import unittest
 import urllib.parse
-import uuid
 
 from support import (OPENMETRICS, PROMETHEUS, Process, binary, free_port, optional, parse, request,
                      scratch, wait_for)
 from temporal.proxy import Proxy
+from temporal.state_file import remembered
 from temporal_support import SERVERS, Server
 
 ORDERS = pathlib.Path(__file__).resolve().parent / "temporal/orders.py"
@@ -231,38 +231,6 @@ def differences(samples, want, sums):
         if abs(samples.get(key, 0) - nanos / 1e9) > 1e-6 * max(1, nanos / 1e9):
             wrong.append(f"{key[0]}{dict(key[1])}: {samples.get(key)} instead of {nanos / 1e9}")
     return wrong
-
-
-def remembered(path):
-    """Run ids in the state file's two seen sets (exporters/temporal/stream.cc, Encode)."""
-    bytes_ = path.read_bytes()
-    at = bytes_.index(b"\x07default") + 8
-
-    def number():
-        nonlocal at
-        value = shift = 0
-        while True:
-            value |= (bytes_[at] & 0x7F) << shift
-            at, shift = at + 1, shift + 7
-            if bytes_[at - 1] < 0x80:
-                return value
-
-    number(), number()  # when it was saved, and its size
-    streams = []
-    for _ in ("started", "closed"):
-        for _ in range(5):
-            number()
-        if number():
-            number()
-        for _ in range(2 * number()):
-            number()
-        runs = {}
-        for _ in range(number()):
-            high, low = (int.from_bytes(bytes_[at + k:at + k + 8], "little") for k in (0, 8))
-            at += 16
-            runs[str(uuid.UUID(int=high << 64 | low))] = number()
-        streams.append(runs)
-    return streams
 
 
 def suspects(server, state):

@@ -6,6 +6,7 @@ import time
 import unittest
 
 from support import exporter, parse, scratch, value, wait_for
+from temporal import tls_front
 from temporal_support import NEWEST, SERVERS, Server, Worker, config
 
 QUEUE = {"temporal_namespace": "default", "task_queue": "orders"}
@@ -129,6 +130,31 @@ class Outage(ServerCase):
         self.assertLess(took, 3)
         self.assertEqual(value(text, "temporal_up"), 0)
         self.becomes(1, "temporal_up", seconds=30)
+
+
+class Tls(unittest.TestCase):
+    def test_mutual_tls_and_a_client_certificate_that_is_replaced_while_it_runs(self):
+        with scratch() as directory, Server() as server:
+            for name in ("ca", "stranger"):
+                tls_front.authority(directory, name)
+            tls_front.certificate(directory, "server", "ca", tls_front.SERVER_NAME)
+            tls_front.certificate(directory, "good", "ca", "exporter")
+            tls_front.certificate(directory, "client", "stranger", "exporter")
+            toml = directory / "temporal.toml"
+            with tls_front.TlsFront(("127.0.0.1", server.port), directory) as front:
+                toml.write_text(
+                    f'[temporal]\naddress = "{front.address}"\n[temporal.tls]\nenabled = true\n'
+                    f'ca_file = "{directory}/ca.pem"\ncert_file = "{directory}/client.pem"\n'
+                    f'key_file = "{directory}/client.key"\n'
+                    f'server_name = "{tls_front.SERVER_NAME}"\n')
+                with exporter("--config.file", toml, name="temporal-exporter") as process:
+                    self.assertEqual(value(process.scrape().text, "temporal_up"), 0)
+                    for kind in ("key", "pem"):
+                        (directory / f"good.{kind}").replace(directory / f"client.{kind}")
+                    for name, wanted in (("temporal_up", 1),
+                                         ("temporal_exporter_namespaces_watched", 1)):
+                        wait_for(lambda name=name, wanted=wanted:
+                                 value(process.scrape().text, name) == wanted, 60, name)
 
 
 if __name__ == "__main__":
