@@ -8,7 +8,7 @@ namespace sidecar::temporal {
 namespace {
 
 constexpr int kLeftForCallMs = 10'500, kMaxFailures = 5;
-constexpr Millis kFirstRetry{1'000}, kLastRetry{60'000};
+constexpr Millis kFirstRetry{1'000}, kLastRetry{15'000};  // as the streams'
 constexpr std::size_t kMaxId = 4'096;
 constexpr double kMaxAllowed = 30;  // reads at once after a pause
 

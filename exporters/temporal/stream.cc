@@ -12,7 +12,8 @@ constexpr std::int64_t kMaxLateUs = 15 * kMinuteUs;
 constexpr std::size_t kMinutesKept = 240;
 constexpr int kMaxWindowPages = 100'000;  // of 1,000 rows: a server whose tokens go in circles
 constexpr int kLeftForCallMs = 10'500;    // a List has 10 s
-constexpr Millis kFirstRetry{1'000}, kLastRetry{60'000};
+// A call every 15 s spares a server in trouble; one that throttles slows the budget besides.
+constexpr Millis kFirstRetry{1'000}, kLastRetry{15'000};
 constexpr Millis kOutage{10'000};  // of failing calls; rows may appear late when it is over
 
 std::int64_t Us(Millis value) { return value.count() * 1'000; }
