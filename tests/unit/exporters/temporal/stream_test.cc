@@ -14,7 +14,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 constexpr std::int64_t kStart = 1'767'225'600 * kSecondUs;  // FakeClock's
 
