@@ -1,7 +1,7 @@
 #pragma once
 // One connection of libpq, never blocking: every wait is a poll(2) of its socket that ends with the
-// run's deadline or stop. (Name resolution is libpq's, and blocks: an address, or a run left
-// behind.) One thread at a time; a login may be continued by another run.
+// run's deadline or stop. (libpq looks up a host name itself, and blocks: give it addresses,
+// host_addresses.h.) One thread at a time; a login may be continued by another run.
 //
 //   auto connection = Connection::Start(login);
 //   auto progress = connection->Advance(scrape, until);       // kPending: call again later

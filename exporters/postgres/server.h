@@ -15,6 +15,7 @@
 #include "common/base/runtime.h"
 #include "exporters/postgres/budget.h"
 #include "exporters/postgres/conninfo.h"
+#include "exporters/postgres/host_addresses.h"
 #include "exporters/postgres/login_gate.h"
 
 namespace sidecar::postgres {
@@ -65,6 +66,7 @@ class Server : public std::enable_shared_from_this<Server> {
   const ConnectOptions& options() const { return conninfo_.options(); }
   Budget& budget() const { return *budget_; }
   LoginGate& gate() { return gate_; }
+  HostAddresses& addresses() { return addresses_; }
   const Clock& clock() const { return runtime_.clock; }
   Log& log() const { return runtime_.log; }
 
@@ -74,6 +76,7 @@ class Server : public std::enable_shared_from_this<Server> {
   const std::shared_ptr<Budget> budget_;
   const Runtime runtime_;
   LoginGate gate_;
+  HostAddresses addresses_;
 
   mutable std::mutex mutex_;  // guards what follows
   LoginState login_;

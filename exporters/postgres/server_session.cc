@@ -97,9 +97,7 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
   auto permit = server_.budget().Take(most, std::min(kBudgetPatience, Millis(scrape.LeftMs())));
   if (!permit) return Fail(std::move(permit.error()));
   login_began_ = Now();
-  auto login = server_.conninfo().Resolve(database_);
-  auto connection = login ? Connection::Start(*login)
-                          : Result<std::unique_ptr<Connection>>(Fail(std::move(login.error())));
+  auto connection = Connect(scrape);
   if (!connection) {
     server_.LoginFailed(connection.error());
     return Fail(std::move(connection.error()));
@@ -108,6 +106,16 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
   permit_ = std::move(*permit);
   pass_ = std::move(*pass);
   return {};
+}
+
+Result<std::unique_ptr<Connection>> ServerSession::Connect(const Scrape& scrape) const {
+  auto login = server_.conninfo().Resolve(database_);
+  if (!login) return Fail(std::move(login.error()));
+  const Mono until = login_began_ + server_.options().connect_timeout;
+  if (auto filled = server_.addresses().Fill(scrape, until, *login); !filled) {
+    return Fail(std::move(filled.error()));
+  }
+  return Connection::Start(*login);
 }
 
 Result<> ServerSession::Login(const Scrape& scrape) {

@@ -45,6 +45,7 @@ class ServerSession final : public Session {
 
   Result<> Login(const Scrape& scrape);
   Result<> Begin(const Scrape& scrape);
+  Result<std::unique_ptr<Connection>> Connect(const Scrape& scrape) const;
   Result<> Pending(const Scrape& scrape);
   void Judge(Error& error);
   Result<> Refused(const Scrape& scrape, Error error);

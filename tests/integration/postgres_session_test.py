@@ -60,6 +60,8 @@ class Login(unittest.TestCase):
             ways = {
                 "keywords": {"DATA_SOURCE_NAME": self.server.dsn()},
                 "URI": {"DATA_SOURCE_NAME": f"postgresql://monitor@127.0.0.1:{port}/postgres"},
+                "a host name": {"DATA_SOURCE_NAME":
+                                f"postgresql://monitor@localhost:{port}/postgres"},
                 "parts": {"DATA_SOURCE_URI": f"127.0.0.1:{port}/postgres?sslmode=disable",
                           "DATA_SOURCE_USER": "odd user", "DATA_SOURCE_PASS": password},
                 "files": {"DATA_SOURCE_URI": f"127.0.0.1:{port}/postgres?sslmode=disable",

@@ -1,0 +1,221 @@
+#include "exporters/postgres/host_addresses.h"
+
+#include <arpa/inet.h>
+#include <libpq-fe.h>
+#include <netdb.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+namespace sidecar::postgres {
+namespace {
+
+// An answer that came when nobody waited any more serves a login within this time.
+constexpr Millis kLateAnswer{30'000};
+
+using Answers = std::map<std::string, Result<std::vector<std::string>>>;
+
+std::vector<std::string> Split(std::string_view list) {
+  std::vector<std::string> items;
+  for (;;) {
+    const std::size_t comma = list.find(',');
+    items.emplace_back(list.substr(0, comma));
+    if (comma == std::string_view::npos) return items;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+bool IsName(const std::string& host) {
+  in_addr v4{};
+  const bool is_socket = host.empty() || host.front() == '/' || host.front() == '@';
+  const bool is_v6 = host.find(':') != std::string::npos;
+  return !is_socket && !is_v6 && ::inet_pton(AF_INET, host.c_str(), &v4) != 1;
+}
+
+std::string* Find(Login& login, std::string_view key) {
+  for (auto& [name, value] : login.parameters) {
+    if (name == key && !value.empty()) return &value;
+  }
+  return nullptr;
+}
+
+// What libpq takes where the login says nothing: PGHOST, or PGSERVICE's.
+std::string DefaultHost() {
+  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> defaults(PQconndefaults(),
+                                                                                &PQconninfoFree);
+  const PQconninfoOption* option = defaults.get();
+  for (; option != nullptr && option->keyword != nullptr; ++option) {
+    if (std::string_view(option->keyword) == "host" && option->val != nullptr) return option->val;
+  }
+  return {};
+}
+
+// libpq's lists, where a host that has several addresses stands once for each.
+struct Lists {
+  std::string hosts, addresses, ports;
+
+  void Add(const std::string& host, const std::string& address, const std::string& port) {
+    const char* const comma = count_++ == 0 ? "" : ",";
+    hosts += comma + host;
+    addresses += comma + address;
+    ports += comma + port;
+  }
+  bool empty() const { return count_ == 0; }
+
+ private:
+  std::size_t count_ = 0;
+};
+
+void Set(Login& login, const char* key, std::string value) {
+  if (std::string* const found = Find(login, key)) {
+    *found = std::move(value);
+  } else {
+    login.parameters.emplace_back(key, std::move(value));
+  }
+}
+
+// A name without an address is left out, as libpq passes over it, while there are others.
+Result<> Spread(const std::vector<std::string>& hosts, const Answers& answers, Login& login) {
+  const std::string* const given = Find(login, "port");
+  const std::vector<std::string> ports = given ? Split(*given) : std::vector<std::string>();
+  if (ports.size() > 1 && ports.size() != hosts.size()) return {};  // libpq says what is wrong
+  Lists lists;
+  std::optional<Error> error;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    const std::string port = ports.size() > 1 ? ports[i] : std::string();
+    const auto answer = answers.find(hosts[i]);
+    if (answer == answers.end()) {
+      lists.Add(hosts[i], "", port);
+    } else if (!answer->second) {
+      error = answer->second.error();
+    } else {
+      for (const std::string& address : *answer->second) lists.Add(hosts[i], address, port);
+    }
+  }
+  if (lists.empty()) return Fail(std::move(*error));
+  Set(login, "host", std::move(lists.hosts));
+  Set(login, "hostaddr", std::move(lists.addresses));
+  if (ports.size() > 1) Set(login, "port", std::move(lists.ports));
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> SystemLookup(const std::string& name) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  const int failure = ::getaddrinfo(name.c_str(), nullptr, &hints, &list);
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(list, [](addrinfo* l) {
+    if (l != nullptr) ::freeaddrinfo(l);
+  });
+  std::vector<std::string> addresses;
+  for (const addrinfo* found = failure == 0 ? list : nullptr; found; found = found->ai_next) {
+    std::array<char, NI_MAXHOST> text{};
+    if (::getnameinfo(found->ai_addr, found->ai_addrlen, text.data(), text.size(), nullptr, 0,
+                      NI_NUMERICHOST) == 0) {
+      addresses.emplace_back(text.data());
+    }
+  }
+  if (!addresses.empty()) return addresses;
+  return Fail(Errc::kUnavailable, "could not translate host name \"" + name +
+                                      "\" to address: " + ::gai_strerror(failure));
+}
+
+struct HostAddresses::Shared {
+  explicit Shared(Lookup l) : lookup(std::move(l)) {}
+
+  const Lookup lookup;
+  std::mutex mutex;  // guards what follows
+  std::condition_variable changed;
+  bool asking = false;
+  std::vector<std::string> names;  // of the question that is asked, or was last
+  std::optional<Answers> answers;  // nobody has taken them yet
+  Mono asked_at{};
+
+  static Result<> Ask(const std::shared_ptr<Shared>& shared, std::vector<std::string> names,
+                      Mono now);
+  void Answer();
+};
+
+void HostAddresses::Shared::Answer() {
+  std::vector<std::string> asked;
+  {
+    const std::scoped_lock lock(mutex);
+    asked = names;
+  }
+  Answers found;
+  for (const std::string& name : asked) {
+    if (!found.contains(name)) found.emplace(name, lookup(name));
+  }
+  const std::scoped_lock lock(mutex);
+  answers = std::move(found);
+  asking = false;
+  changed.notify_all();
+}
+
+// The mutex is held.
+Result<> HostAddresses::Shared::Ask(const std::shared_ptr<Shared>& shared,
+                                    std::vector<std::string> names, Mono now) {
+  shared->names = std::move(names);
+  shared->answers.reset();
+  shared->asked_at = now;
+  try {
+    std::thread([shared] {
+      ::pthread_setname_np(::pthread_self(), "host-lookup");
+      shared->Answer();
+    }).detach();
+  } catch (const std::system_error&) {
+    return Fail(Errc::kLimit, "no thread to look up a host name with");
+  }
+  shared->asking = true;
+  return {};
+}
+
+HostAddresses::HostAddresses(Lookup lookup)
+    : shared_(std::make_shared<Shared>(std::move(lookup))) {}
+
+Result<> HostAddresses::Fill(const Scrape& scrape, Mono until, Login& login) {
+  if (Find(login, "hostaddr") != nullptr) return {};
+  std::string* const given = Find(login, "host");
+  if (given == nullptr && Find(login, "service") != nullptr) return {};
+  const std::vector<std::string> hosts = Split(given != nullptr ? *given : DefaultHost());
+  std::vector<std::string> names;
+  std::ranges::copy_if(hosts, std::back_inserter(names), IsName);
+  if (names.empty()) return {};
+
+  const std::stop_callback wake(scrape.stop(), [this] {
+    const std::scoped_lock lock(shared_->mutex);
+    shared_->changed.notify_all();
+  });
+  std::unique_lock lock(shared_->mutex);
+  bool ours = false;
+  for (;;) {
+    const Mono now = scrape.clock().mono();
+    const bool same = shared_->names == names && (ours || now - shared_->asked_at < kLateAnswer);
+    if (shared_->answers && same) break;
+    if (!shared_->asking) {
+      if (auto asked = Shared::Ask(shared_, names, now); !asked) return asked;
+      ours = true;
+    }
+    const Mono end = std::min(until, now + Millis(scrape.LeftMs()));
+    if (now >= end || scrape.stop().stop_requested()) {
+      return Fail(Errc::kUnavailable, "no answer yet to where host \"" + names.front() + "\" is");
+    }
+    scrape.clock().WaitUntil(lock, shared_->changed, end);
+  }
+  const Answers answers = std::move(*shared_->answers);
+  shared_->answers.reset();
+  lock.unlock();
+  return Spread(hosts, answers, login);
+}
+
+}  // namespace sidecar::postgres
