@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "common/metrics/encoder.h"
 
@@ -41,7 +43,8 @@ struct Procfs {
   Procfs(const Procfs&) = delete;
   Procfs& operator=(const Procfs&) = delete;
 
-  std::filesystem::path root = testing::TempDir() + "process_metrics";
+  // ctest runs every test in a process of its own, beside each other.
+  std::filesystem::path root = testing::TempDir() + "process_metrics." + std::to_string(::getpid());
 };
 
 TEST(ProcessMetrics, ReadsTheFieldsAfterACommandWithBlanksAndParentheses) {
