@@ -49,21 +49,15 @@ struct Service::Part {
               {"revision", std::string(Revision())},
               {"compiler", std::string(Compiler())}})
         .Set(1);
-    reload_successful = &prometheus::BuildGauge()
-                             .Name("sidecar_config_last_reload_successful")
-                             .Help("Whether the last configuration that was read is in effect.")
-                             .Register(registry)
-                             .Add(exporter_label);
-    reload_time = &prometheus::BuildGauge()
-                       .Name("sidecar_config_last_reload_success_timestamp_seconds")
-                       .Help("When the configuration in effect was read, in Unix time.")
-                       .Register(registry)
-                       .Add(exporter_label);
-    restart_required = &prometheus::BuildGauge()
-                            .Name("sidecar_config_restart_required")
-                            .Help("Whether the configuration asks for what only a restart changes.")
-                            .Register(registry)
-                            .Add(exporter_label);
+    const auto gauge = [&](const char* name, const char* help) {
+      return &prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(exporter_label);
+    };
+    reload_successful = gauge("sidecar_config_last_reload_successful",
+                              "Whether the last configuration that was read is in effect.");
+    reload_time = gauge("sidecar_config_last_reload_success_timestamp_seconds",
+                        "When the configuration in effect was read, in Unix time.");
+    restart_required = gauge("sidecar_config_restart_required",
+                             "Whether the configuration asks for what only a restart changes.");
   }
 
   std::unique_ptr<Exporter> exporter;
@@ -279,7 +273,6 @@ void Service::Drain() {
 
 std::vector<Service::Part*> Service::AllParts() const {
   std::vector<Part*> all;
-  all.reserve(parts_.size());
   for (const auto& part : parts_) {
     if (part->enabled) all.push_back(part.get());
   }

@@ -19,15 +19,12 @@ using config::Value;
 using Node = TableReader::Node;
 
 void Ask(Node& node, std::string_view key) {
-  if (std::find(node.asked.begin(), node.asked.end(), key) == node.asked.end()) {
-    node.asked.emplace_back(key);
-  }
+  if (std::ranges::find(node.asked, key) == node.asked.end()) node.asked.emplace_back(key);
 }
 
 // The option of `key`, new or as it is read again, at its default.
 Option& Open(Node& node, std::string_view key, const Codec& codec, std::string_view help) {
-  auto found = std::find_if(node.options.begin(), node.options.end(),
-                            [&](const Option& option) { return option.key == key; });
+  auto found = std::ranges::find(node.options, key, &Option::key);
   if (found == node.options.end()) {
     node.options.emplace_back();
     found = std::prev(node.options.end());
