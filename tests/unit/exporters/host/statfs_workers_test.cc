@@ -81,7 +81,7 @@ class Hanging {
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
 };
 
-// A FakeClock that knows whether somebody waits for it.
+// A FakeClock that knows whether somebody waits for it; one waits at a time.
 class WatchedClock final : public Clock {
  public:
   Mono mono() const override { return clock_.mono(); }
@@ -91,17 +91,18 @@ class WatchedClock final : public Clock {
   }
   bool WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable& changed,
                  Mono at) const override {
-    ++waiting_;
+    until_ = at;
     const bool before = clock_.WaitUntil(lock, changed, at);
-    --waiting_;
+    until_ = Mono::min();
     return before;
   }
   void Advance(Millis by) { clock_.Advance(by); }
-  bool awaited() const { return waiting_ > 0; }
+  // For a time still to come: whoever's time has come is about to do something.
+  bool awaited() const { return clock_.mono() < until_.load(); }
 
  private:
   FakeClock clock_;
-  mutable std::atomic<int> waiting_ = 0;
+  mutable std::atomic<Mono> until_ = Mono::min();
 };
 
 constexpr Millis kBudget{500}, kMoreThanGrace{60};
