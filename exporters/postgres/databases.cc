@@ -79,6 +79,11 @@ void Databases::Disabled(const std::string& key, const std::string& database, Er
   result.disabled = std::move(why);
 }
 
+void Databases::Unwanted(const std::string& key, const std::string& database, Mono now) {
+  const std::scoped_lock lock(mutex_);
+  Tried(key, database, now).wanted = false;
+}
+
 void Databases::Blocked(std::optional<Error> error) {
   const std::scoped_lock lock(mutex_);
   blocked_ = std::move(error);
@@ -95,7 +100,9 @@ std::vector<Databases::Result> Databases::Results(const std::string& key) const 
   std::vector<Result> all;
   const auto found = results_.find(key);
   if (found == results_.end()) return all;
-  for (const auto& [database, result] : found->second) all.push_back(result);
+  for (const auto& [database, result] : found->second) {
+    if (result.wanted) all.push_back(result);
+  }
   return all;
 }
 
@@ -106,6 +113,18 @@ std::optional<Mono> Databases::Tried(const std::string& key, const std::string& 
   const auto result = found->second.find(database);
   if (result == found->second.end()) return std::nullopt;
   return result->second.tried;
+}
+
+bool Databases::TimedOut(const std::string& key, const std::string& database) const {
+  const std::scoped_lock lock(mutex_);
+  const auto late = [](const Result& result) {
+    return result.error && result.error->code == Errc::kTimeout;
+  };
+  const auto found = results_.find(key);
+  if (found == results_.end()) return false;
+  const auto result = found->second.find(database);
+  if (result != found->second.end()) return late(result->second);
+  return std::ranges::any_of(found->second, [&](const auto& item) { return late(item.second); });
 }
 
 std::vector<std::optional<std::int64_t>> Databases::Wants(const std::string& key) const {

@@ -36,6 +36,7 @@ class Databases {
     std::size_t series = 0;           // that it wants: those shown and those cut
     std::optional<Error> error{};     // of the last run
     std::optional<Error> disabled{};  // it does not apply there
+    bool wanted = true;
   };
   struct Counts {
     std::size_t visited = 0, pending = 0, denied = 0, failed = 0;
@@ -52,14 +53,18 @@ class Databases {
              std::size_t series, Mono now);
   void Failed(const std::string& key, const std::string& database, Error error, Mono now);
   void Disabled(const std::string& key, const std::string& database, Error why, Mono now);
+  // The query is not for this database.
+  void Unwanted(const std::string& key, const std::string& database, Mono now);
   // Why the rotation as a whole does not get on; none: it does.
   void Blocked(std::optional<Error> error);
   std::optional<Error> blocked() const;
 
-  // Of the databases that there are, in the order of their names.
+  // Of the databases that there are and that the query is for, in the order of their names.
   std::vector<Result> Results(const std::string& key) const;
   // When it was last tried there; none: not yet.
   std::optional<Mono> Tried(const std::string& key, const std::string& database) const;
+  // It timed out there; or it was not tried there yet, and timed out in another.
+  bool TimedOut(const std::string& key, const std::string& database) const;
   // What each of names() wants, in their order; none: not known yet.
   std::vector<std::optional<std::int64_t>> Wants(const std::string& key) const;
   void KeepOnly(const std::vector<std::string>& keys);

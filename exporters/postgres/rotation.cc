@@ -1,62 +1,17 @@
 #include "exporters/postgres/rotation.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 
-#include "common/base/parse.h"
 #include "exporters/postgres/fair_share.h"
 
 namespace sidecar::postgres {
 namespace {
 
 constexpr Millis kFirstPause{1'000}, kLongestPause{8'000};
-constexpr Millis kDiscoveryTimeout{5'000};
-
-// Templates and databases that were left half dropped (-2) have nothing to say.
-constexpr std::string_view kDiscoverySql =
-    "SELECT datname, pg_catalog.has_database_privilege(oid, 'CONNECT') FROM pg_catalog.pg_database"
-    " WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 ORDER BY 1";
-
-bool Matches(const std::vector<std::string>& globs, const std::string& name) {
-  return std::ranges::any_of(globs, [&](const std::string& glob) {
-    return ::fnmatch(glob.c_str(), name.c_str(), 0) == 0;
-  });
-}
-
-class FoundReader final : public RowReader {
- public:
-  explicit FoundReader(const DatabaseFilter& filter) : filter_(filter) {}
-  Result<> Begin(std::span<const Column> columns) override {
-    if (columns.size() != 2) return Fail(Errc::kInternal, "discovery: not the columns asked for");
-    return {};
-  }
-  Result<> Row(std::span<const Cell> cells) override {
-    std::string name(cells[0].value_or(""));
-    if (filter_.Has(name)) found.push_back({std::move(name), cells[1] == "t"});
-    return {};
-  }
-  std::vector<Databases::Found> found;
-
- private:
-  const DatabaseFilter& filter_;
-};
-
-bool Wants(const QueryMember& member, const std::string& database) {
-  const auto& globs = member.def.databases;
-  return globs.empty() || std::ranges::any_of(globs, [&](std::string_view glob) {
-           return ::fnmatch(std::string(glob).c_str(), database.c_str(), 0) == 0;
-         });
-}
-
-// It says something about the server, not about one database: the others would fare no better.
-bool Blocks(Errc code) { return code == Errc::kUnavailable || code == Errc::kLimit; }
+// What timed out has a fifth of the time while others are due.
+constexpr int kOthersTimes = 4;
 
 }  // namespace
-
-bool DatabaseFilter::Has(const std::string& database) const {
-  return (include.empty() || Matches(include, database)) && !Matches(exclude, database);
-}
 
 Rotation::Rotation(Open open, std::shared_ptr<Databases> databases, Members members,
                    DatabaseFilter filter, Millis discovery, CountCut count_cut)
@@ -89,52 +44,68 @@ Result<> Rotation::Work(const Scrape& scrape) {
   const Clock& clock = scrape.clock();
   const Mono began = clock.mono();
   const auto discovered = databases_->discovered_at();
+  server_answered_ = false;
   if (!discovered || began - *discovered >= discovery_) {
     const std::unique_ptr<Session> session = open_({});
-    if (auto found = Discover(*session, scrape); !found) return found;
+    if (auto found = List(*session, scrape); !found) return found;
+    server_answered_ = true;
     const std::string here = session->facts().database;
-    for (const Visit& visit : Due(clock.mono())) {
+    for (const Visit& visit : Due(clock.mono(), Pace::kPrompt)) {
       if (visit.database != here) continue;
       if (auto made = Make(visit, *session, scrape); !made) return made;
     }
   }
-  for (const Visit& visit : Due(clock.mono())) {
-    if (scrape.stop().stop_requested() || clock.mono() - began >= kStretch) break;
-    const std::unique_ptr<Session> session = open_(visit.database);
-    if (auto made = Make(visit, *session, scrape); !made) return made;
+  for (;;) {
+    const std::vector<Visit> visits = Next(clock.mono());
+    if (visits.empty()) return {};
+    for (const Visit& visit : visits) {
+      if (scrape.stop().stop_requested() || clock.mono() - began >= kStretch) return {};
+      const Mono put_off = put_off_until_;
+      const std::unique_ptr<Session> session = open_(visit.database);
+      if (auto made = Make(visit, *session, scrape); !made) return made;
+      if (put_off_until_ != put_off) break;  // the visits to come are other ones now
+    }
   }
-  return {};
 }
 
-Result<> Rotation::Discover(Session& session, const Scrape& scrape) {
-  if (auto ready = session.Ready(scrape); !ready) return ready;
-  FoundReader reader(filter_);
-  const Statement statement{
-      .name = "discovery", .sql = kDiscoverySql, .timeout = kDiscoveryTimeout};
-  if (auto read = session.Query(scrape, statement, reader); !read) return read;
+Result<> Rotation::List(Session& session, const Scrape& scrape) {
+  auto found = Discover(session, scrape, filter_);
+  if (!found) return Fail(std::move(found.error()));
   const Mono now = scrape.clock().mono();
-  databases_->Discovered(std::move(reader.found), now);
+  databases_->Discovered(std::move(*found), now);
   for (const std::string& database : databases_->names()) {
     for (const auto& member : members_) {
-      if (!Wants(*member, database)) databases_->Store(member->key(), database, nullptr, 0, now);
+      if (!Wants(member->def, database)) databases_->Unwanted(member->key(), database, now);
     }
   }
   return {};
 }
 
+// What is due everywhere; what timed out when nothing else is, or was put off for long, one
+// database at a time.
+std::vector<Rotation::Visit> Rotation::Next(Mono now) const {
+  std::vector<Visit> visits = Due(now, Pace::kPrompt);
+  if (!visits.empty() && now < put_off_until_) return visits;
+  std::vector<Visit> late = Due(now, Pace::kLate);
+  if (late.empty()) return visits;
+  late.resize(1);
+  return late;
+}
+
 // A tenth of the interval early, so that one login serves what is due about now.
 bool Rotation::IsDue(const QueryMember& member, const std::string& database, Mono now) const {
-  if (!Wants(member, database)) return false;
+  if (!Wants(member.def, database)) return false;
   const auto tried = databases_->Tried(member.key(), database);
   return !tried || now - *tried >= member.schedule.interval * 9 / 10;
 }
 
-std::vector<Rotation::Visit> Rotation::Due(Mono now) const {
+std::vector<Rotation::Visit> Rotation::Due(Mono now, Pace pace) const {
   std::vector<Visit> visits;
   for (const std::string& database : databases_->names()) {
     Visit visit{.database = database, .due = {}, .last = Mono::max()};
     for (const auto& member : members_) {
       if (!IsDue(*member, database, now)) continue;
+      if (databases_->TimedOut(member->key(), database) != (pace == Pace::kLate)) continue;
       visit.due.push_back(member);
       visit.last =
           std::min(visit.last, databases_->Tried(member->key(), database).value_or(Mono::min()));
@@ -145,6 +116,8 @@ std::vector<Rotation::Visit> Rotation::Due(Mono now) const {
   return visits;
 }
 
+// Fails with what is wrong with the server as a whole. One database that lets nobody in is its own
+// affair, as long as that of the DSN does.
 Result<> Rotation::Make(const Visit& visit, Session& session, const Scrape& scrape) {
   const Scrape part = scrape.Within(kVisit);
   if (auto ready = session.Ready(part); !ready) {
@@ -153,11 +126,22 @@ Result<> Rotation::Make(const Visit& visit, Session& session, const Scrape& scra
       databases_->Forget(visit.database);
       return {};
     }
-    if (Blocks(ready.error().code)) return ready;
-    FailAll(visit, ready.error(), scrape.clock().mono());
-    return {};
+    if (ready.error().code == Errc::kLimit) return ready;  // ours: nothing was tried
+    Result<> well;
+    if (ready.error().code == Errc::kUnavailable) well = Answers(scrape);
+    if (well || well.error().code == Errc::kLimit) {
+      FailAll(visit, ready.error(), scrape.clock().mono());
+    }
+    return well;
   }
   for (const auto& member : visit.due) RunDue(*member, visit.database, session, part);
+  return {};
+}
+
+Result<> Rotation::Answers(const Scrape& scrape) {
+  if (server_answered_) return {};
+  if (auto ready = open_({})->Ready(scrape.Within(kVisit)); !ready) return ready;
+  server_answered_ = true;
   return {};
 }
 
@@ -165,15 +149,18 @@ void Rotation::RunDue(const QueryMember& member, const std::string& database, Se
                       const Scrape& scrape) {
   const std::shared_ptr<Batch> batch = member.batches->Take();
   // The members of a visit share its time; the limit of the rows is RunQuery's, the rest ours.
-  Limits limits = member.schedule.limits;
-  limits.series *= 2;
+  const Limits limits = Limits::OfSeries(2 * member.schedule.limits.series);
   Sink sink(*batch, limits);
   const Scrape part = scrape.Within(member.schedule.timeout);
+  const Mono began = scrape.clock().mono();
   auto outcome = RunMember(member, session, part, Share(member, database), sink);
   const Mono now = scrape.clock().mono();
   const std::string key = member.key();
   if (outcome && batch->failure()) outcome = Fail(*batch->failure());
   if (!outcome) {
+    if (outcome.error().code == Errc::kTimeout) {
+      put_off_until_ = now + kOthersTimes * (now - began);
+    }
     databases_->Failed(key, database, std::move(outcome.error()), now);
     databases_->Rediscover();
     return;

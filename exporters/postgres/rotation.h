@@ -12,16 +12,11 @@
 
 #include "common/collect/collector.h"
 #include "exporters/postgres/databases.h"
+#include "exporters/postgres/discovery.h"
 #include "exporters/postgres/query_member.h"
 #include "exporters/postgres/session.h"
 
 namespace sidecar::postgres {
-
-// Shell globs; include empty: all.
-struct DatabaseFilter {
-  std::vector<std::string> include, exclude;
-  bool Has(const std::string& database) const;
-};
 
 class Rotation final : public Task {
  public:
@@ -47,11 +42,16 @@ class Rotation final : public Task {
     Mono last;  // the longest ago that one of them was tried
   };
 
+  // Late: what timed out there, or was not tried there yet and timed out elsewhere.
+  enum class Pace : std::uint8_t { kPrompt, kLate };
+
   Result<> Work(const Scrape& scrape);
-  Result<> Discover(Session& session, const Scrape& scrape);
-  std::vector<Visit> Due(Mono now) const;
+  Result<> List(Session& session, const Scrape& scrape);
+  std::vector<Visit> Next(Mono now) const;
+  std::vector<Visit> Due(Mono now, Pace pace) const;
   bool IsDue(const QueryMember& member, const std::string& database, Mono now) const;
   Result<> Make(const Visit& visit, Session& session, const Scrape& scrape);
+  Result<> Answers(const Scrape& scrape);
   void RunDue(const QueryMember& member, const std::string& database, Session& session,
               const Scrape& scrape);
   QueryLimits Share(const QueryMember& member, const std::string& database) const;
@@ -66,6 +66,8 @@ class Rotation final : public Task {
   std::vector<std::string> keys_;
   int failures_ = 0;
   Mono retry_at_{};
+  bool server_answered_ = false;  // the database of the DSN, in this run
+  Mono put_off_until_{};
 };
 
 }  // namespace sidecar::postgres

@@ -72,6 +72,26 @@ TEST_F(DatabasesTest, ServesNothingWhereTheQueryDoesNotApply) {
   EXPECT_TRUE(results[0].disabled);
 }
 
+TEST_F(DatabasesTest, ShowsNothingOfADatabaseThatTheQueryIsNotFor) {
+  databases_.Discovered({{"a", true}}, clock_.mono());
+  databases_.Unwanted("q", "a", clock_.mono());
+  EXPECT_THAT(Names("q"), IsEmpty());
+  databases_.AwaitFirst("q", clock_, clock_.mono() + Millis(60'000));  // does not wait
+}
+
+TEST_F(DatabasesTest, KnowsWhatTimedOutThereOrWhereItWasNotTriedYetElsewhere) {
+  databases_.Discovered({{"a", true}, {"b", true}, {"c", true}}, clock_.mono());
+  databases_.Store("q", "a", Rows(), 1, clock_.mono());
+  EXPECT_FALSE(databases_.TimedOut("q", "b"));
+  databases_.Failed("q", "b", {Errc::kTimeout, "slow"}, clock_.mono());
+  EXPECT_FALSE(databases_.TimedOut("q", "a"));
+  EXPECT_TRUE(databases_.TimedOut("q", "b"));
+  EXPECT_TRUE(databases_.TimedOut("q", "c"));
+  EXPECT_FALSE(databases_.TimedOut("other", "c"));
+  databases_.Store("q", "b", Rows(), 1, clock_.mono());
+  EXPECT_FALSE(databases_.TimedOut("q", "c"));
+}
+
 TEST_F(DatabasesTest, KnowsWhatEachDatabaseWants) {
   databases_.Discovered({{"a"}, {"b"}, {"closed", false}, {"c"}}, clock_.mono());
   databases_.Store("q", "a", Rows(), 10, clock_.mono());

@@ -19,6 +19,7 @@ struct FakeServer {
   std::vector<std::string> databases = {"postgres"};
   std::map<std::string, Error> refuses;  // by database
   std::map<std::string, Error> breaks;   // the query of it
+  std::map<std::string, Millis> hangs;   // by statement: times out after it
   std::map<std::string, int> rows;
   std::vector<std::string> log;
   FakeClock* clock = nullptr;
@@ -43,6 +44,11 @@ class FakeSession final : public Session {
     if (auto ready = Ready(scrape); !ready) return ready;
     server_.log.push_back(std::string(statement.name) + " in " + database_);
     server_.clock->Advance(server_.query_time);
+    if (const auto hangs = server_.hangs.find(std::string(statement.name));
+        hangs != server_.hangs.end()) {
+      server_.clock->Advance(hangs->second);
+      return Fail(Errc::kTimeout, "no answer in time");
+    }
     if (const auto found = server_.breaks.find(database_); found != server_.breaks.end()) {
       return Fail(found->second);
     }
@@ -180,6 +186,80 @@ TEST_F(RotationTest, GoesOnAfterADatabaseThatRefuses) {
   EXPECT_EQ(results[0].error->code, Errc::kDenied);
   EXPECT_TRUE(results[1].rows);
   EXPECT_FALSE(databases_->blocked());
+}
+
+TEST_F(RotationTest, GoesOnAfterADatabaseThatLetsNobodyIn) {
+  server_.databases = {"a", "b", "postgres"};
+  server_.refuses["a"] = {Errc::kUnavailable, "too many connections for database"};
+  const auto rotation = Make({Member("q", Millis(10'000))});
+  Run(*rotation);
+  EXPECT_THAT(server_.log, ElementsAre("open postgres", "discover", "q in postgres", "open a",
+                                       "open b", "q in b"));
+  EXPECT_FALSE(databases_->blocked());
+  const auto results = Results("q");
+  ASSERT_THAT(results, SizeIs(3));
+  ASSERT_TRUE(results[0].error);
+  EXPECT_EQ(results[0].error->message, "too many connections for database");
+  clock_.Advance(Millis(1'000));
+  Run(*rotation);
+  EXPECT_THAT(server_.log, ElementsAre("open postgres", "discover")) << "it was tried, and waits";
+}
+
+TEST_F(RotationTest, AsksTheDatabaseOfTheDsnWhetherTheServerIsAway) {
+  server_.databases = {"a", "b", "postgres"};
+  const auto rotation = Make({Member("q", Millis(10'000))});
+  Run(*rotation);
+  server_.refuses["a"] = server_.refuses["postgres"] = {Errc::kUnavailable, "down"};
+  clock_.Advance(Millis(10'000));
+  Run(*rotation);
+  EXPECT_TRUE(databases_->blocked());
+  EXPECT_FALSE(Results("q")[0].error) << "not its fault";
+}
+
+TEST_F(RotationTest, LetsWhatTimedOutWaitUntilTheRestIsServed) {
+  server_.databases = {"a", "b", "c", "d"};
+  server_.hangs["hanging"] = Millis(5'000);
+  const auto rotation = Make({Member("good", Millis(30'000)), Member("hanging", Millis(30'000))});
+  for (int run = 0; run < 2; ++run) Run(*rotation);
+  for (const auto& result : Results("good")) EXPECT_TRUE(result.rows) << result.database;
+  EXPECT_THAT(Results("good"), SizeIs(4)) << "in one hang's time";
+  std::map<std::string, Mono> read;
+  for (int second = 0; second < 120; ++second) {
+    Run(*rotation);
+    for (const auto& result : Results("good")) {
+      EXPECT_LE(clock_.mono() - result.at, Millis(40'000)) << result.database;
+    }
+    clock_.Advance(Millis(1'000));
+  }
+  EXPECT_THAT(Results("hanging"), SizeIs(4)) << "it is tried all the same";
+}
+
+TEST_F(RotationTest, GivesWhatTimedOutAFifthOfTheTimeWhileOthersAreAlwaysDue) {
+  server_.databases = {"a", "b"};
+  server_.query_time = Millis(1'000);
+  server_.hangs["hanging"] = Millis(2'000);
+  const auto rotation = Make({Member("good", Millis(500)), Member("hanging", Millis(500))});
+  int good = 0, hanging = 0;
+  for (int run = 0; run < 30; ++run) {
+    Run(*rotation);
+    for (const std::string& line : server_.log) {
+      good += line.starts_with("good") ? 1 : 0;
+      hanging += line.starts_with("hanging") ? 1 : 0;
+    }
+  }
+  EXPECT_GE(hanging, 5);
+  EXPECT_GE(good, 10 * hanging) << "1 s each against 3 s";
+}
+
+TEST_F(RotationTest, ADatabaseThatGlobsDoNotMatchHasNoResult) {
+  static constexpr std::string_view kTypo[] = {"odrers"};
+  server_.databases = {"orders"};
+  QueryMember member = Member("q", Millis(10'000));
+  member.def.databases = kTypo;
+  const auto rotation = Make({member});
+  Run(*rotation);
+  EXPECT_THAT(Results("q"), IsEmpty());
+  databases_->AwaitFirst("q\n", clock_, clock_.mono() + Millis(1'000));  // does not wait
 }
 
 TEST_F(RotationTest, LooksForTheListAgainAfterAFailure) {
