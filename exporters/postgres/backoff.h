@@ -18,8 +18,13 @@ class Backoff {
   static constexpr Millis kFirst{250}, kLongest{8'000};
 
   std::optional<Error> Refuses(std::uint64_t scrape, Mono now) const {
-    if (failures_ > 0 && (scrape == scrape_ || now < retry_at_)) return last_;
+    if (last_ && (scrape == scrape_ || now < retry_at_)) return last_;
     return std::nullopt;
+  }
+  // Nothing was tried, for another's login is waited for: the next scrape may at once.
+  void Held(std::uint64_t scrape, Error error) {
+    scrape_ = scrape;
+    last_ = std::move(error);
   }
   void Failed(std::uint64_t scrape, Mono now, Error error) {
     scrape_ = scrape;
@@ -30,6 +35,7 @@ class Backoff {
   }
   void Succeeded() {
     failures_ = 0;
+    retry_at_ = {};
     last_.reset();
   }
 

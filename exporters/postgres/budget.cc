@@ -14,11 +14,13 @@ namespace {
 constexpr Millis kSilent{120'000};
 // A known backend: only when no session is left that could ask the server about it.
 constexpr Millis kForgotten{600'000};
+// What the server cannot be asked about by pid and start, although it answers us.
+constexpr Millis kNameless{3'600'000};
 // What a dropped statement may still send before its socket is closed for good.
 constexpr std::size_t kMostDrained = 1U << 20U;
 constexpr int kPollMs = 20;
 
-enum class End : std::uint8_t { kOpen, kFlooding, kClosed };
+enum class End : std::uint8_t { kOpen, kFlooding, kLost, kClosed };
 
 // Reads what came until the other end has closed.
 End Drain(int fd, std::size_t& drained) {
@@ -26,7 +28,8 @@ End Drain(int fd, std::size_t& drained) {
   for (;;) {
     const ssize_t got = ::recv(fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
     if (got == 0) return End::kClosed;
-    if (got < 0) return errno == EAGAIN || errno == EINTR ? End::kOpen : End::kClosed;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return End::kOpen;
+    if (got < 0) return errno == ECONNRESET || errno == EPIPE ? End::kClosed : End::kLost;
     drained += static_cast<std::size_t>(got);
     if (drained > kMostDrained) return End::kFlooding;
   }
@@ -38,6 +41,7 @@ Budget::Permit& Budget::Permit::operator=(Permit&& other) noexcept {
   if (this != &other) {
     Free();
     budget_ = std::move(other.budget_);
+    yielding_ = other.yielding_;
   }
   return *this;
 }
@@ -48,6 +52,7 @@ void Budget::Permit::Free() {
   if (!budget) return;
   const std::scoped_lock lock(budget->mutex_);
   --budget->held_;
+  if (yielding_) --budget->yielding_held_;
 }
 
 std::shared_ptr<Budget> Budget::Make(const Clock& clock) {
@@ -56,18 +61,31 @@ std::shared_ptr<Budget> Budget::Make(const Clock& clock) {
   return budget;
 }
 
-Result<Budget::Permit> Budget::Take(int most, Millis patience) {
+bool Budget::Has(const Claim& claim) const {
+  const auto mine = static_cast<int>(std::ranges::count(ghosts_, true, &Ghost::yielding));
+  const int all = held_ + static_cast<int>(ghosts_.size());
+  if (all >= claim.most) return false;
+  if (!claim.yielding()) return true;
+  const int part = std::max(claim.most - claim.left_to_others, 1);
+  const int spare = part > 1 ? 1 : 0;
+  return yielding_held_ + mine < part && all - mine < claim.most - spare;
+}
+
+Result<Budget::Permit> Budget::Take(const Claim& claim, Millis patience) {
   const Mono until = clock_.mono() + patience;
   std::unique_lock lock(mutex_);
   for (;;) {
     const Mono now = clock_.mono();
     Sweep(now);
-    if (held_ + static_cast<int>(ghosts_.size()) < most) {
+    if (Has(claim)) {
       ++held_;
-      return Permit(self_.lock());
+      if (claim.yielding()) ++yielding_held_;
+      return Permit(self_.lock(), claim.yielding());
     }
     if (now >= until) {
-      return Fail(Errc::kLimit, "all " + std::to_string(most) + " connections are in use" +
+      const std::string most = std::to_string(claim.most);
+      return Fail(Errc::kLimit, (claim.yielding() ? "of " + most + " connections none can be spared"
+                                                  : "all " + most + " connections are in use") +
                                     (ghosts_.empty() ? "" : ", some by backends that run on"));
     }
     Await(lock, std::chrono::duration_cast<Millis>(until - now));
@@ -98,30 +116,43 @@ void Budget::Leave(Permit permit, Rest rest) {
   const Mono now = clock_.mono();
   const std::scoped_lock lock(mutex_);
   --held_;
-  ghosts_.push_back({std::move(rest), now, 0});
+  if (permit.yielding_) --yielding_held_;
+  ghosts_.push_back({std::move(rest), permit.yielding_, now, now, 0});
   Sweep(now);
+}
+
+bool Budget::Unanswered(std::string_view server, std::string_view database) {
+  const std::scoped_lock lock(mutex_);
+  Sweep(clock_.mono());
+  return std::ranges::any_of(ghosts_, [&](const Ghost& ghost) {
+    return ghost.yielding && ghost.rest.pid == 0 && ghost.rest.server == server &&
+           ghost.rest.database == database;
+  });
 }
 
 void Budget::Sweep(Mono now) {
   std::erase_if(ghosts_, [now](Ghost& ghost) {
-    if (ghost.rest.last) {
-      const End end = Drain(ghost.rest.last.get(), ghost.drained);
-      if (end == End::kClosed) return true;
-      if (end == End::kFlooding) ghost.rest.last.Reset();  // the backend's next write fails
+    Rest& rest = ghost.rest;
+    if (rest.last) {
+      const End end = Drain(rest.last.get(), ghost.drained);
+      if (end == End::kClosed || (end == End::kLost && rest.pid == 0)) return true;
+      if (end != End::kOpen) rest.last.Reset();  // the backend's next write fails
     }
-    return now - ghost.since > (ghost.rest.pid == 0 ? kSilent : kForgotten);
+    if (rest.started.empty() && now - ghost.left > kNameless) return true;
+    return now - ghost.since > (rest.pid == 0 ? kSilent : kForgotten);
   });
 }
 
 std::vector<std::pair<int, std::string>> Budget::HalfOpen(std::string_view server) {
   const std::scoped_lock lock(mutex_);
   if (ghosts_.empty()) return {};
-  Sweep(clock_.mono());
+  const Mono now = clock_.mono();
+  Sweep(now);
   std::vector<std::pair<int, std::string>> backends;
-  for (const Ghost& ghost : ghosts_) {
-    if (ghost.rest.pid != 0 && ghost.rest.server == server) {
-      backends.emplace_back(ghost.rest.pid, ghost.rest.started);
-    }
+  for (Ghost& ghost : ghosts_) {
+    if (ghost.rest.server != server) continue;
+    ghost.since = now;
+    if (ghost.rest.pid != 0) backends.emplace_back(ghost.rest.pid, ghost.rest.started);
   }
   return backends;
 }

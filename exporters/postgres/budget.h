@@ -3,7 +3,7 @@
 // dropped counts until its backend is gone, because a backend whose client has left runs its
 // statement to the end. Shared by everything that logs in, across reloads. Thread-safe.
 //
-//   auto permit = budget->Take(4, Millis(200));   // kLimit: all four are in use
+//   auto permit = budget->Take({.most = 4}, Millis(200));   // kLimit: all four are in use
 //   ...
 //   budget->Leave(std::move(*permit), {.last = std::move(fd), .pid = pid, .started = started});
 
@@ -26,24 +26,37 @@ class Budget {
   class Permit {
    public:
     Permit() = default;
-    Permit(Permit&& other) noexcept : budget_(std::move(other.budget_)) {}
+    Permit(Permit&& other) noexcept
+        : budget_(std::move(other.budget_)), yielding_(other.yielding_) {}
     Permit& operator=(Permit&& other) noexcept;
     ~Permit() { Free(); }
     explicit operator bool() const { return budget_ != nullptr; }
 
    private:
     friend class Budget;
-    explicit Permit(std::shared_ptr<Budget> budget) : budget_(std::move(budget)) {}
+    Permit(std::shared_ptr<Budget> budget, bool yielding)
+        : budget_(std::move(budget)), yielding_(yielding) {}
     void Free();
 
     std::shared_ptr<Budget> budget_;
+    bool yielding_ = false;
+  };
+  // What can wait says how many places it leaves to what cannot, and one more where there is one,
+  // so that a session can be made anew before its backend has gone. Its own backends that run on
+  // count against its own part.
+  struct Claim {
+    int most;
+    int left_to_others = 0;
+    bool yielding() const { return left_to_others > 0; }
   };
   // What may still be there of a connection that is ours no more.
   struct Rest {
-    UniqueFd last{};        // a duplicate of its socket, shut for writing: it ends with the backend
-    int pid = 0;            // 0: the login had no answer yet
-    std::string started{};  // backend_start; with the pid it names one backend for ever
-    std::string server{};   // whose backend it is
+    UniqueFd last{};  // a duplicate of its socket, shut for writing: it ends with the backend
+    int pid = 0;      // 0: the login had no answer yet
+    std::string
+        started{};  // backend_start; with the pid it names one backend for ever; or not known
+    std::string server{};    // whose backend it is
+    std::string database{};  // "": the configured one
   };
   struct Use {
     int open, half_open;
@@ -51,11 +64,15 @@ class Budget {
 
   static std::shared_ptr<Budget> Make(const Clock& clock);
 
-  // One of `most`. Waits up to `patience` for one that is given back. kLimit: all are in use.
-  Result<Permit> Take(int most, Millis patience);
+  // Waits up to `patience` for one that is given back. kLimit: all are in use.
+  Result<Permit> Take(const Claim& claim, Millis patience);
   void Leave(Permit permit, Rest rest);
+  // A login to it, by what can wait, was given up on and has had no answer since.
+  bool Unanswered(std::string_view server, std::string_view database);
 
   // Backends of `server` that are to be ended; Gone when the server says that they are not there.
+  // Asked by a session that it answers: so it is no silent peer, and what is open there is a
+  // backend.
   std::vector<std::pair<int, std::string>> HalfOpen(std::string_view server);
   void Gone(std::string_view server, int pid);
 
@@ -64,18 +81,21 @@ class Budget {
  private:
   struct Ghost {
     Rest rest;
-    Mono since;
+    bool yielding;
+    Mono left, since;  // since: the last word of the server about it
     std::size_t drained = 0;
   };
 
   explicit Budget(const Clock& clock) : clock_(clock) {}
   void Sweep(Mono now);
+  bool Has(const Claim& claim) const;
   void Await(std::unique_lock<std::mutex>& lock, Millis longest);
 
   const Clock& clock_;
   std::weak_ptr<Budget> self_;
   std::mutex mutex_;  // guards what follows
   int held_ = 0;
+  int yielding_held_ = 0;  // of these
   std::list<Ghost> ghosts_;
 };
 

@@ -85,6 +85,7 @@ Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono unti
       broken_ = true;
       LoginFailure failure = ReadLoginFailure(PQerrorMessage(pg_->conn));
       sqlstate_ = failure.sqlstate;
+      about_database_ = IsAboutDatabase(failure);
       return Fail(sqlstate_.empty() ? Errc::kUnavailable : CodeOf(sqlstate_),
                   Redacted(failure.message, secret_));
     }
@@ -298,6 +299,13 @@ std::string Connection::Server() const {
   const char* const host = PQhost(pg_->conn);
   const char* const port = PQport(pg_->conn);
   return std::string(host == nullptr ? "" : host) + ":" + (port == nullptr ? "" : port);
+}
+
+std::string Connection::Unreached() const {
+  if (PQstatus(pg_->conn) != CONNECTION_STARTED) return {};
+  const char* const address = PQhostaddr(pg_->conn);
+  const char* const port = PQport(pg_->conn);
+  return std::string(address == nullptr ? "" : address) + " " + (port == nullptr ? "" : port);
 }
 
 UniqueFd Connection::Shut() {

@@ -55,6 +55,10 @@ class Connection {
   bool usable() const { return !broken_; }
   // Of the last error; empty when it was not the server's.
   const std::string& sqlstate() const { return sqlstate_; }
+  // Of a login that was refused: it says nothing about the server's other databases.
+  bool about_database() const { return about_database_; }
+  // "10.0.0.1 5432" while it has not even accepted: no backend can be there. "": it has.
+  std::string Unreached() const;
   int pid() const;
   std::string Parameter(const char* name) const;  // what the server reports: "server_encoding"
   std::string Server() const;                     // "host:port"
@@ -87,6 +91,7 @@ class Connection {
   std::string sqlstate_;
   std::uint32_t statements_ = 0;
   bool broken_ = false;
+  bool about_database_ = false;
 };
 
 }  // namespace sidecar::postgres

@@ -118,8 +118,11 @@ class LoginProbe final : public Task {
   Result<> Run(const Scrape& scrape) override {
     const LoginState login = watched_.server->login();
     const Mono now = scrape.clock().mono();
-    if (login.known && now - login.at < watched_.server->options().login_probe_interval) return {};
+    const bool fresh =
+        login.known && now - login.at < watched_.server->options().login_probe_interval;
     const auto lease = watched_.server->Take(kLoginLane);
+    // Its own that has no answer yet is gone on with: nobody else may log in meanwhile.
+    if (fresh && !(*lease)->logging_in()) return {};
     if ((*lease)->Ready(scrape)) (*lease)->Close();
     return {};
   }

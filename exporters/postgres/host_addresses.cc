@@ -19,6 +19,8 @@ namespace {
 
 // An answer that came when nobody waited any more serves a login within this time.
 constexpr Millis kLateAnswer{30'000};
+// Then the order of the list holds again: the first may be the preferred one.
+constexpr Millis kPutOff{300'000};
 
 using Answers = std::map<std::string, Result<std::vector<std::string>>>;
 
@@ -39,11 +41,17 @@ bool IsName(const std::string& host) {
   return !is_socket && !is_v6 && ::inet_pton(AF_INET, host.c_str(), &v4) != 1;
 }
 
-std::string* Find(Login& login, std::string_view key) {
+template <class L>  // Login, const or not
+auto* Find(L& login, std::string_view key) {
   for (auto& [name, value] : login.parameters) {
     if (name == key && !value.empty()) return &value;
   }
-  return nullptr;
+  return static_cast<decltype(&login.parameters.front().second)>(nullptr);
+}
+
+std::vector<std::string> List(const Login& login, std::string_view key) {
+  const std::string* const text = Find(login, key);
+  return text ? Split(*text) : std::vector<std::string>();
 }
 
 // What libpq takes where the login says nothing: PGHOST, or PGSERVICE's.
@@ -83,8 +91,7 @@ void Set(Login& login, const char* key, std::string value) {
 
 // A name without an address is left out, as libpq passes over it, while there are others.
 Result<> Spread(const std::vector<std::string>& hosts, const Answers& answers, Login& login) {
-  const std::string* const given = Find(login, "port");
-  const std::vector<std::string> ports = given ? Split(*given) : std::vector<std::string>();
+  const std::vector<std::string> ports = List(login, "port");
   if (ports.size() > 1 && ports.size() != hosts.size()) return {};  // libpq says what is wrong
   Lists lists;
   std::optional<Error> error;
@@ -140,6 +147,7 @@ struct HostAddresses::Shared {
   std::vector<std::string> names;  // of the question that is asked, or was last
   std::optional<Answers> answers;  // nobody has taken them yet
   Mono asked_at{};
+  std::vector<std::pair<std::string, Mono>> put_off;  // the latest last
 
   static Result<> Ask(const std::shared_ptr<Shared>& shared, std::vector<std::string> names,
                       Mono now);
@@ -184,6 +192,63 @@ HostAddresses::HostAddresses(Lookup lookup)
     : shared_(std::make_shared<Shared>(std::move(lookup))) {}
 
 Result<> HostAddresses::Fill(const Scrape& scrape, Mono until, Login& login) {
+  if (auto looked = Look(scrape, until, login); !looked) return looked;
+  PutLast(scrape.clock().mono(), login);
+  return {};
+}
+
+void HostAddresses::PutOff(std::string place, Mono now) {
+  constexpr std::size_t kMost = 100;
+  const std::scoped_lock lock(shared_->mutex);
+  auto& put_off = shared_->put_off;
+  std::erase_if(put_off, [&](const auto& item) {
+    return item.first == place || now - item.second >= kPutOff;
+  });
+  if (put_off.size() == kMost) put_off.erase(put_off.begin());
+  put_off.emplace_back(std::move(place), now);
+}
+
+std::size_t HostAddresses::Count(const Login& login) {
+  return std::max({List(login, "host").size(), List(login, "hostaddr").size(), std::size_t{1}});
+}
+
+void HostAddresses::PutLast(Mono now, Login& login) {
+  const std::size_t count = Count(login);
+  const auto hosts = List(login, "host"), addresses = List(login, "hostaddr"),
+             ports = List(login, "port");
+  const auto fits = [count](const auto& list, std::size_t least) {
+    return list.size() == count || list.size() <= least;
+  };
+  // What does not fit is libpq's to refuse.
+  if (count == 1 || !fits(hosts, 0) || !fits(addresses, 0) || !fits(ports, 1)) return;
+  const std::scoped_lock lock(shared_->mutex);
+  const auto turn = [&](std::size_t i) -> std::size_t {
+    const bool named = !addresses.empty() && !addresses[i].empty();
+    const std::string begin = (named ? addresses[i] : hosts.empty() ? "" : hosts[i]) + " ";
+    const std::string port = ports.empty() ? "" : ports.size() == 1 ? ports[0] : ports[i];
+    for (std::size_t at = 0; at < shared_->put_off.size(); ++at) {
+      const auto& [place, since] = shared_->put_off[at];
+      const bool same = port.empty() ? place.starts_with(begin) : place == begin + port;
+      if (same && now - since < kPutOff) return at + 1;
+    }
+    return 0;
+  };
+  std::vector<std::pair<std::size_t, std::size_t>> order;  // turn, number
+  for (std::size_t i = 0; i < count; ++i) order.emplace_back(turn(i), i);
+  std::ranges::sort(order);
+  const auto arrange = [&](const char* key, const std::vector<std::string>& list) {
+    if (list.size() != count) return;
+    std::string text;
+    for (const auto& [unused, i] : order) text += list[i] + ",";
+    text.pop_back();
+    Set(login, key, std::move(text));
+  };
+  arrange("host", hosts);
+  arrange("hostaddr", addresses);
+  arrange("port", ports);
+}
+
+Result<> HostAddresses::Look(const Scrape& scrape, Mono until, Login& login) {
   if (Find(login, "hostaddr") != nullptr) return {};
   std::string* const given = Find(login, "host");
   if (given == nullptr && Find(login, "service") != nullptr) return {};

@@ -27,13 +27,21 @@ class HostAddresses {
  public:
   explicit HostAddresses(Lookup lookup = SystemLookup);
 
-  // Adds `hostaddr`, and repeats a host that has several. What names no host (addresses, sockets,
-  // a service) stays as it is. kUnavailable: no answer by then, or none that helps. kLimit: no
-  // thread to ask with.
+  // Adds `hostaddr`, and repeats a host that has several; those that were put off come last. What
+  // names no host (addresses, sockets, a service) is not asked for. kUnavailable: no answer by
+  // then, or none that helps. kLimit: no thread to ask with.
   Result<> Fill(const Scrape& scrape, Mono until, Login& login);
+  // "10.0.0.1 5432" does not answer: libpq, which has no time limit for one address, is to try the
+  // others first for some minutes.
+  void PutOff(std::string place, Mono now);
+  // How many places a login may try.
+  static std::size_t Count(const Login& login);
 
  private:
   struct Shared;
+  Result<> Look(const Scrape& scrape, Mono until, Login& login);
+  void PutLast(Mono now, Login& login);
+
   const std::shared_ptr<Shared> shared_;
 };
 

@@ -34,13 +34,16 @@ std::unique_ptr<Server::Lease> Server::Take(const std::string& lane) {
     const std::scoped_lock lock(mutex_);
     session = std::move(idle_[lane]);
   }
-  if (!session)
-    session = std::make_unique<ServerSession>(*this, std::string(), lane == kLoginLane ? 1 : 0);
+  if (!session) {
+    const auto use = lane == kLoginLane ? ServerSession::Use::kProbe : ServerSession::Use::kLane;
+    session = std::make_unique<ServerSession>(*this, std::string(), use);
+  }
   return std::make_unique<Lease>(shared_from_this(), lane, std::move(session));
 }
 
 std::unique_ptr<ServerSession> Server::Open(std::string database) {
-  auto session = std::make_unique<ServerSession>(*this, std::move(database), 1);
+  auto session =
+      std::make_unique<ServerSession>(*this, std::move(database), ServerSession::Use::kVisit);
   session->Attach(shared_from_this());
   return session;
 }

@@ -10,6 +10,10 @@ namespace {
 
 constexpr Millis kBudgetPatience{250};  // a backend that was told to end takes a moment
 constexpr Millis kReapPause{1'000};
+constexpr int kLanes = 2;  // main and slow: what each may hold is not for what can wait
+// What a login that was waited for once may take of each further run.
+constexpr Millis kLook{50};
+constexpr Millis kFactsTimeout{5'000};
 // The server's timeout is to end a slow statement before ours ends the session.
 constexpr Millis kServerFirst{50};
 
@@ -51,8 +55,8 @@ class Pids final : public RowReader {
 
 }  // namespace
 
-ServerSession::ServerSession(Server& server, std::string database, int spared)
-    : server_(server), database_(std::move(database)), spared_(spared) {}
+ServerSession::ServerSession(Server& server, std::string database, Use use)
+    : server_(server), database_(std::move(database)), use_(use) {}
 
 ServerSession::~ServerSession() { Close(); }
 
@@ -64,7 +68,8 @@ void ServerSession::Close() {
                              {.last = std::move(last),
                               .pid = facts_.pooled ? 0 : backend_,  // a pooler's is not ours to end
                               .started = backend_start_,
-                              .server = server_.key()});
+                              .server = server_.key(),
+                              .database = database_});
     }
     connection_.reset();
   }
@@ -89,14 +94,15 @@ bool ServerSession::TooOld(Mono now) const {
 }
 
 Result<> ServerSession::Begin(const Scrape& scrape) {
-  const Mono now = Now();
-  auto pass = server_.gate().Enter(scrape.clock(), now + Millis(scrape.LeftMs()),
-                                   server_.options().connect_timeout);
-  if (!pass) return Fail(std::move(pass.error()));
-  const int most = static_cast<int>(server_.options().max_connections) - spared_;
-  auto permit = server_.budget().Take(most, std::min(kBudgetPatience, Millis(scrape.LeftMs())));
+  if (use_ == Use::kVisit && server_.budget().Unanswered(server_.key(), database_)) {
+    return Fail(Errc::kUnavailable, "an earlier login has had no answer");
+  }
+  const Budget::Claim claim{.most = static_cast<int>(server_.options().max_connections),
+                            .left_to_others = use_ == Use::kLane ? 0 : kLanes};
+  auto permit = server_.budget().Take(claim, std::min(kBudgetPatience, Millis(scrape.LeftMs())));
   if (!permit) return Fail(std::move(permit.error()));
   login_began_ = Now();
+  silent_ = 0;
   auto connection = Connect(scrape);
   if (!connection) {
     server_.LoginFailed(connection.error());
@@ -104,27 +110,50 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
   }
   connection_ = std::move(*connection);
   permit_ = std::move(*permit);
-  pass_ = std::move(*pass);
   return {};
 }
 
-Result<std::unique_ptr<Connection>> ServerSession::Connect(const Scrape& scrape) const {
+Result<std::unique_ptr<Connection>> ServerSession::Connect(const Scrape& scrape) {
+  attempt_began_ = Now();
   auto login = server_.conninfo().Resolve(database_);
   if (!login) return Fail(std::move(login.error()));
-  const Mono until = login_began_ + server_.options().connect_timeout;
+  const Mono until = attempt_began_ + server_.options().connect_timeout;
   if (auto filled = server_.addresses().Fill(scrape, until, *login); !filled) {
     return Fail(std::move(filled.error()));
   }
+  places_ = HostAddresses::Count(*login);
   return Connection::Start(*login);
+}
+
+// One address after the other, each in its own time: libpq leaves one only when it refuses.
+Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
+  for (;;) {
+    const Mono patience = attempt_began_ + server_.options().connect_timeout;
+    auto progress = connection_->Advance(scrape, std::max(patience, Now() + kLook));
+    if (!progress || *progress == Connection::Progress::kReady || Now() < patience) return progress;
+    const std::string place = connection_->Unreached();
+    if (place.empty()) return progress;
+    server_.addresses().PutOff(place, Now());
+    if (++silent_ >= places_) return Fail(Errc::kUnavailable, "no answer from " + place);
+    auto next = Connect(scrape);
+    if (!next) return Fail(std::move(next.error()));
+    connection_ = std::move(*next);
+  }
 }
 
 Result<> ServerSession::Login(const Scrape& scrape) {
   if (!connection_) {
     if (auto refused = backoff_.Refuses(scrape.id(), Now())) return Fail(std::move(*refused));
+    auto pass = server_.gate().Enter(scrape.clock(), Now() + Millis(scrape.LeftMs()),
+                                     server_.options().connect_timeout);
+    if (!pass) {
+      backoff_.Held(scrape.id(), pass.error());
+      return Fail(std::move(pass.error()));
+    }
+    pass_ = std::move(*pass);
     if (auto begun = Begin(scrape); !begun) return Refused(scrape, std::move(begun.error()));
   }
-  const Mono patience = login_began_ + server_.options().connect_timeout;
-  auto progress = connection_->Advance(scrape, patience);
+  auto progress = Advance(scrape);
   if (!progress) {
     Judge(progress.error());
     return Refused(scrape, std::move(progress.error()));
@@ -142,23 +171,22 @@ Result<> ServerSession::Login(const Scrape& scrape) {
 
 // What a server says of one database (there is none; it lets us or nobody in) is about it alone.
 void ServerSession::Judge(Error& error) {
-  const std::string& state = connection_->sqlstate();
-  const bool about_database =
-      state == "3D000" || state == "42501" || state == "55000" || state.starts_with("28");
-  if (database_.empty() || !about_database) {
+  if (database_.empty() || !connection_->about_database()) {
     server_.LoginFailed(error);
-  } else if (state == "3D000") {
+  } else if (connection_->sqlstate() == "3D000") {
     error.code = Errc::kNoData;
   }
+  if (error.code == Errc::kLimit) error.code = Errc::kUnavailable;  // the server's, not ours
 }
 
-// Kept, and looked at by the next run: another attempt would only wait in the same queue.
+// Kept, and looked at by the next run: another attempt would only wait in the same queue. Of a
+// visit nothing is kept, and that one database is slow to let us in says nothing about the server.
 Result<> ServerSession::Pending(const Scrape& scrape) {
   const Mono now = Now();
   const Mono::duration age = now - login_began_;
   Error error{Errc::kUnavailable, "the login has had no answer for " + Tenths(Seconds(age)) + " s"};
-  if (age < server_.options().connect_timeout) return Fail(std::move(error));
-  server_.LoginFailed({Errc::kUnavailable, "the login has no answer"});
+  if (now - attempt_began_ < server_.options().connect_timeout) return Fail(std::move(error));
+  if (database_.empty()) server_.LoginFailed({Errc::kUnavailable, "the login has no answer"});
   if (age >= LoginGate::kLongestLogin) return Refused(scrape, std::move(error));
   return Fail(std::move(error));
 }
@@ -169,9 +197,24 @@ Result<> ServerSession::Refused(const Scrape& scrape, Error error) {
   return Fail(std::move(error));
 }
 
+// One message, one transaction: nothing stays on a connection that may not be ours.
+void ServerSession::BeginScript(Millis statement_timeout) {
+  script_ = "SET LOCAL statement_timeout = " + std::to_string(statement_timeout.count()) +
+            "; SET LOCAL lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
+            "; ";
+}
+
+// Before the settings of the session are made: a backend that waits for a lock would outlive it.
+Result<> ServerSession::RunBounded(const Scrape& scrape, const char* sql, RowReader& reader) {
+  const Millis run(scrape.LeftMs());
+  BeginScript(Step(std::min(kFactsTimeout, run - std::min(kServerFirst, run / 4))));
+  script_ += sql;
+  return connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, &reader);
+}
+
 Result<> ServerSession::ReadFacts(const Scrape& scrape) {
   FactsReader reader;
-  if (auto read = connection_->Run(scrape, {.sql = kFactsSql}, &reader); !read) {
+  if (auto read = RunBounded(scrape, kFactsSql, reader); !read) {
     return Fail(std::move(read.error()).Wrap("facts"));
   }
   facts_ = std::move(reader.facts());
@@ -191,18 +234,26 @@ Result<> ServerSession::EndHalfOpen(const Scrape& scrape) {
   const auto backends = server_.budget().HalfOpen(server_.key());
   if (backends.empty()) return {};
   reaped_ = now;
-  std::string list;
+  // One that was left before it said when it began is known by what else is ours about it.
+  std::string known = "(0, '')", others = "0";
   for (const auto& [pid, started] : backends) {
-    list += (list.empty() ? "(" : ", (") + std::to_string(pid) + ", '" + started + "')";
+    if (started.empty()) {
+      others += ", " + std::to_string(pid);
+    } else {
+      known += ", (" + std::to_string(pid) + ", '" + started + "')";
+    }
   }
   const std::string sql =
       "SELECT a.pid, pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
       " WHERE (a.pid, extract(epoch FROM a.backend_start)::text) IN (" +
-      list + ")";
+      known + ") OR (a.pid IN (" + others +
+      ") AND a.usename = session_user AND a.application_name ="
+      " pg_catalog.current_setting('application_name') AND a.pid <> pg_catalog.pg_backend_pid())";
   Pids there;
-  if (auto read = connection_->Run(scrape, {.sql = sql.c_str()}, &there); !read) return read;
+  if (auto read = RunBounded(scrape, sql.c_str(), there); !read) return read;
   for (const auto& [pid, started] : backends) {
-    if (!there.Has(pid)) server_.budget().Gone(server_.key(), pid);
+    // Only its socket says of the others that they have ended.
+    if (!started.empty() && !there.Has(pid)) server_.budget().Gone(server_.key(), pid);
   }
   return {};
 }
@@ -278,21 +329,22 @@ Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& state
   if (auto made = Prepare(scrape, statement, prepared); !made) return made;
   auto done = connection_->Run(
       scrape, {.how = Command::How::kPrepared, .name = prepared->as.c_str()}, &reader);
-  // A table was altered, or the name is gone (DISCARD ALL): prepared anew by the next run.
   const std::string& state = connection_->sqlstate();
-  if (!done && (state == "0A000" || state == "26000")) {
-    prepared_.erase(prepared_.find(statement.name));
+  if (!done && state == "0A000") {
+    prepared_.find(statement.name)->second.sql.clear();  // a table was altered: prepared anew
+  } else if (!done && state == "26000") {
+    prepared_.erase(prepared_.find(statement.name));  // the name is gone (DISCARD ALL)
   }
   return done;
 }
 
-// One message, one transaction: nothing stays on a connection that is not ours.
 Result<> ServerSession::RunPooled(const Scrape& scrape, const Statement& statement,
                                   const Settings& wanted, RowReader& reader) {
-  script_ = "SET LOCAL statement_timeout = " + std::to_string(wanted.statement_timeout.count()) +
-            "; SET LOCAL lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
-            "; SET LOCAL transaction_read_only = on; SET LOCAL DateStyle = 'ISO'"
-            "; SET LOCAL TimeZone = 'UTC'; ";
+  BeginScript(wanted.statement_timeout);
+  script_ +=
+      "SET LOCAL transaction_read_only = on; SET LOCAL DateStyle = 'ISO'"
+      "; SET LOCAL TimeZone = 'UTC'; ";
+  if (facts_.encoding == "SQL_ASCII") script_ += "SET LOCAL client_encoding = 'SQL_ASCII'; ";
   if (!wanted.own_search_path) script_ += "SET LOCAL search_path = pg_catalog; ";
   script_ += statement.sql;
   return connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, &reader);

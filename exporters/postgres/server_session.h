@@ -19,9 +19,11 @@ namespace sidecar::postgres {
 
 class ServerSession final : public Session {
  public:
-  // `database`: empty for the configured one. `spared` connections are left to others: a scrape's
-  // session comes before what can wait. The server outlives it.
-  ServerSession(Server& server, std::string database, int spared);
+  // A lane's comes before what can wait; a visit's is not kept, not even one that is logging in.
+  enum class Use : std::uint8_t { kLane, kProbe, kVisit };
+
+  // `database`: empty for the configured one. The server outlives it.
+  ServerSession(Server& server, std::string database, Use use);
   ~ServerSession() override;
 
   Result<> Ready(const Scrape& scrape) override;
@@ -32,6 +34,8 @@ class ServerSession final : public Session {
   void Attach(std::shared_ptr<Server> server) { attached_ = std::move(server); }
   void Close();
   void ForgetFacts() { facts_at_.reset(); }  // the next run reads them again
+  // A login has had no answer yet; Ready goes on with it.
+  bool logging_in() const { return connection_ != nullptr && !logged_in_; }
 
  private:
   struct Settings {
@@ -45,10 +49,13 @@ class ServerSession final : public Session {
 
   Result<> Login(const Scrape& scrape);
   Result<> Begin(const Scrape& scrape);
-  Result<std::unique_ptr<Connection>> Connect(const Scrape& scrape) const;
+  Result<std::unique_ptr<Connection>> Connect(const Scrape& scrape);
+  Result<Connection::Progress> Advance(const Scrape& scrape);
   Result<> Pending(const Scrape& scrape);
   void Judge(Error& error);
   Result<> Refused(const Scrape& scrape, Error error);
+  void BeginScript(Millis statement_timeout);
+  Result<> RunBounded(const Scrape& scrape, const char* sql, RowReader& reader);
   Result<> ReadFacts(const Scrape& scrape);
   Result<> EndHalfOpen(const Scrape& scrape);
   Result<> Set(const Scrape& scrape, const Settings& wanted);
@@ -63,13 +70,15 @@ class ServerSession final : public Session {
   Server& server_;
   std::shared_ptr<Server> attached_;
   const std::string database_;
-  const int spared_;
+  const Use use_;
   std::unique_ptr<Connection> connection_;
   Budget::Permit permit_;
   LoginGate::Pass pass_;
   Backoff backoff_;
   bool logged_in_ = false, ready_ = false;  // ready: looked at, and not used since
   Mono login_began_{}, logged_in_at_{};
+  Mono attempt_began_{};  // at one address
+  std::size_t places_ = 0, silent_ = 0;
 
   Facts facts_;
   std::optional<Mono> facts_at_{};

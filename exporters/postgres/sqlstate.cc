@@ -23,6 +23,14 @@ std::size_t FindSqlstate(std::string_view line) {
   return std::string_view::npos;
 }
 
+// Of "LOCATION:  CheckMyDatabase, postinit.c:381".
+std::string_view FunctionOf(std::string_view line) {
+  const std::size_t colon = line.find(":  ");
+  const std::size_t begin = colon == std::string_view::npos ? 0 : colon + 3;
+  const std::size_t comma = line.find(", ", begin);
+  return comma == std::string_view::npos ? std::string_view() : line.substr(begin, comma - begin);
+}
+
 }  // namespace
 
 Errc CodeOf(std::string_view sqlstate) {
@@ -64,8 +72,10 @@ LoginFailure ReadLoginFailure(std::string_view verbose) {
     const std::size_t code = FindSqlstate(line);
     if (code != std::string_view::npos) {
       failure.sqlstate = line.substr(code, 5);
+      failure.function.clear();
       located = true;
     } else if (located && line.find(".c:") != std::string_view::npos) {
+      failure.function = FunctionOf(line);
       continue;
     }
     if (line.empty()) continue;
@@ -77,6 +87,13 @@ LoginFailure ReadLoginFailure(std::string_view verbose) {
     }
   }
   return failure;
+}
+
+bool IsAboutDatabase(const LoginFailure& failure) {
+  const std::string_view state = failure.sqlstate;
+  // "too many connections" for a database, a role and in all have one SQLSTATE.
+  if (state == "53300") return failure.function == "CheckMyDatabase";
+  return !state.empty() && !state.starts_with("53") && !state.starts_with("57");
 }
 
 }  // namespace sidecar::postgres

@@ -19,7 +19,12 @@ Errc CodeOf(std::string_view sqlstate);
 struct LoginFailure {
   std::string sqlstate;  // empty: the server said nothing, e.g. the connection was refused
   std::string message;   // without SQLSTATE and source location
+  std::string function;  // of the server's source, which said it; in no language
 };
 LoginFailure ReadLoginFailure(std::string_view verbose);
+
+// What a server says of the database that was named (there is none; it lets us or nobody in; it has
+// enough connections), not of itself or of our role's or all connections.
+bool IsAboutDatabase(const LoginFailure& failure);
 
 }  // namespace sidecar::postgres

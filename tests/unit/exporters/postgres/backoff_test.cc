@@ -47,6 +47,16 @@ TEST(BackoffTest, PausesTwiceAsLongAfterEachFurtherFailureUpToALimit) {
   }
 }
 
+TEST(BackoffTest, IsHeldByAnothersLoginForOneScrapeOnly) {
+  FakeClock clock;
+  Backoff backoff;
+  for (std::uint64_t scrape = 1; scrape < 20; ++scrape) {
+    EXPECT_FALSE(backoff.Refuses(scrape, clock.mono())) << scrape;
+    backoff.Held(scrape, Down());
+    EXPECT_TRUE(backoff.Refuses(scrape, clock.mono())) << scrape;
+  }
+}
+
 TEST(BackoffTest, ForgetsAfterASuccess) {
   FakeClock clock;
   Backoff backoff;

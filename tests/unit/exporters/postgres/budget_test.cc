@@ -25,7 +25,7 @@ struct Pair {
 
 class BudgetTest : public ::testing::Test {
  protected:
-  Result<Budget::Permit> Take() { return budget_->Take(2, Millis(0)); }
+  Result<Budget::Permit> Take() { return budget_->Take({.most = 2}, Millis(0)); }
 
   FakeClock clock_;
   std::shared_ptr<Budget> budget_ = Budget::Make(clock_);
@@ -50,8 +50,8 @@ TEST_F(BudgetTest, WaitsForAConnectionThatIsGivenBack) {
   const auto first = Take();
   auto second = Take();
   ASSERT_TRUE(first && second);
-  auto third =
-      std::async(std::launch::async, [&] { return budget_->Take(2, Millis(1'000)).has_value(); });
+  auto third = std::async(std::launch::async,
+                          [&] { return budget_->Take({.most = 2}, Millis(1'000)).has_value(); });
   EXPECT_EQ(third.wait_for(Millis(50)), std::future_status::timeout);
   *second = {};
   EXPECT_TRUE(third.get());
@@ -90,7 +90,7 @@ TEST_F(BudgetTest, ReadsWhatABackendStillSendsAndGivesUpOnAFlood) {
 TEST_F(BudgetTest, NamesTheBackendsOfAServerThatAreToBeEnded) {
   Pair one, two, silent;
   for (auto* const pair : {&one, &two, &silent}) {
-    auto permit = budget_->Take(9, Millis(0));
+    auto permit = budget_->Take({.most = 9}, Millis(0));
     ASSERT_TRUE(permit);
     budget_->Leave(std::move(*permit), {.last = std::move(pair->ours),
                                         .pid = pair == &one   ? 7
@@ -110,7 +110,7 @@ TEST_F(BudgetTest, NamesTheBackendsOfAServerThatAreToBeEnded) {
 TEST_F(BudgetTest, ForgetsAPeerThatNeverSpokeLongBeforeABackendThatDid) {
   Pair silent, known;
   for (auto* const pair : {&silent, &known}) {
-    auto permit = budget_->Take(9, Millis(0));
+    auto permit = budget_->Take({.most = 9}, Millis(0));
     ASSERT_TRUE(permit);
     budget_->Leave(std::move(*permit),
                    {.last = std::move(pair->ours), .pid = pair == &known ? 7 : 0});
@@ -119,6 +119,95 @@ TEST_F(BudgetTest, ForgetsAPeerThatNeverSpokeLongBeforeABackendThatDid) {
   EXPECT_EQ(budget_->use().half_open, 1);
   clock_.Advance(Millis(600'000));
   EXPECT_EQ(budget_->use().half_open, 0);
+}
+
+TEST_F(BudgetTest, KeepsABackendWithoutAPidWhileASessionOfItsServerIsAnswered) {
+  Pair starting;
+  auto permit = Take();
+  ASSERT_TRUE(permit);
+  budget_->Leave(std::move(*permit), {.last = std::move(starting.ours), .server = "this"});
+  for (int minute = 0; minute < 30; ++minute) {
+    clock_.Advance(Millis(60'000));
+    EXPECT_TRUE(budget_->HalfOpen("this").empty()) << "there is nothing to end it by";
+    EXPECT_EQ(budget_->use().half_open, 1) << minute;
+  }
+  starting.backend.Reset();
+  EXPECT_EQ(budget_->use().half_open, 0);
+}
+
+TEST_F(BudgetTest, ForgetsABackendThatTheServerSaysIsThereOnlyWhenNobodyAsksAnyMore) {
+  Pair stopped;
+  auto permit = Take();
+  ASSERT_TRUE(permit);
+  budget_->Leave(std::move(*permit),
+                 {.last = std::move(stopped.ours), .pid = 7, .started = "1", .server = "this"});
+  for (int minute = 0; minute < 90; ++minute) {
+    clock_.Advance(Millis(60'000));
+    EXPECT_EQ(budget_->HalfOpen("this").size(), 1U) << minute;
+  }
+  clock_.Advance(Millis(600'001));
+  EXPECT_EQ(budget_->use().half_open, 0);
+}
+
+class YieldingTest : public BudgetTest {
+ protected:
+  using Permits = std::vector<Budget::Permit>;
+  bool Take(int most, int left_to_others) {
+    auto permit = budget_->Take({.most = most, .left_to_others = left_to_others}, Millis(0));
+    if (permit) permits_.push_back(std::move(*permit));
+    return permit.has_value();
+  }
+  bool Lane(int most) { return Take(most, 0); }
+  bool Visit(int most) { return Take(most, 2); }
+  void Abandon(Pair& pair, std::string database) {  // the one that was taken last
+    budget_->Leave(
+        std::move(permits_.back()),
+        {.last = std::move(pair.ours), .server = "this", .database = std::move(database)});
+    permits_.pop_back();
+  }
+
+  Permits permits_;
+};
+
+TEST_F(YieldingTest, OfFourOneIsSharedByWhatCanWaitAndOneIsSpared) {
+  EXPECT_TRUE(Lane(4) && Lane(4) && Visit(4));
+  EXPECT_FALSE(Visit(4));
+  EXPECT_TRUE(Lane(4)) << "a session is made anew";
+  EXPECT_FALSE(Lane(4));
+}
+
+TEST_F(YieldingTest, OfThreeTheThirdIsShared) {
+  EXPECT_TRUE(Visit(3));
+  EXPECT_FALSE(Visit(3));
+  EXPECT_TRUE(Lane(3) && Lane(3));
+  EXPECT_FALSE(Lane(3));
+  permits_.erase(permits_.begin());
+  EXPECT_TRUE(Visit(3));
+}
+
+TEST_F(YieldingTest, WhatAVisitLeftBehindTakesTheSparePlaceInsteadOfTheNextVisits) {
+  Pair first, second;
+  EXPECT_TRUE(Lane(4) && Lane(4) && Visit(4));
+  Abandon(first, "x");
+  EXPECT_TRUE(budget_->Unanswered("this", "x"));
+  EXPECT_FALSE(budget_->Unanswered("this", "y"));
+  EXPECT_FALSE(budget_->Unanswered("other", "x"));
+  EXPECT_TRUE(Visit(4));
+  Abandon(second, "y");
+  EXPECT_FALSE(Visit(4)) << "four are there";
+  first.backend.Reset();
+  EXPECT_FALSE(budget_->Unanswered("this", "x"));
+  EXPECT_TRUE(Visit(4));
+}
+
+TEST_F(YieldingTest, TwoThatAreLeftBehindDoNotTakeThePlacesOfTheLanes) {
+  Pair first, second;
+  EXPECT_TRUE(Visit(4));
+  Abandon(first, "x");
+  EXPECT_TRUE(Visit(4));
+  Abandon(second, "y");
+  EXPECT_FALSE(Visit(4));
+  EXPECT_TRUE(Lane(4) && Lane(4));
 }
 
 TEST_F(BudgetTest, MovesAPermitWithoutLosingOrDoublingIt) {

@@ -79,6 +79,13 @@ TEST(ConninfoTest, LetsAFieldOverrideTheDsnAndADatabaseBoth) {
   EXPECT_THAT(Parameters(read.options), Contains(Pair("application_name", "own")));
 }
 
+TEST(ConninfoTest, AsksForUtf8UnlessTheDsnSaysOtherwise) {
+  EXPECT_THAT(Parameters(ReadToml("dsn = 'host=db'").options),
+              Contains(Pair("client_encoding", "UTF8")));
+  EXPECT_THAT(Parameters(ReadToml("dsn = 'host=db client_encoding=LATIN1'").options),
+              Contains(Pair("client_encoding", "LATIN1")));
+}
+
 TEST(ConninfoTest, NeverTakesADatabasesNameForAConnectionString) {
   const Read read = ReadToml("dsn = 'host=db'");
   EXPECT_THAT(Parameters(read.options, "host=evil"), Contains(Pair("dbname", "host=evil")));

@@ -34,6 +34,7 @@ class HostAddressesTest : public testing::Test {
     if (at_once) servers_->answer.set_value();
     return [servers = servers_](const std::string& name) -> Result<std::vector<std::string>> {
       ++servers->asked;
+      servers->asked.notify_all();
       servers->told.wait();
       const auto found = servers->known.find(name);
       if (found != servers->known.end()) return found->second;
@@ -114,6 +115,7 @@ TEST_F(HostAddressesTest, ALookupThatHangsCostsTheRunItsTimeAndNotMore) {
       return Fill(addresses, login, Millis(500));
     });
     ASSERT_TRUE(clock_.AwaitBlocked(1));
+    servers_->asked.wait(0);  // its thread may start later than the wait for it
     clock_.Advance(Millis(500));
     const auto failed = filled.get();
     ASSERT_FALSE(failed);
@@ -138,6 +140,33 @@ TEST_F(HostAddressesTest, AStopEndsTheWait) {
   stop_.request_stop();
   EXPECT_FALSE(filled.get());
   servers_->answer.set_value();
+}
+
+TEST_F(HostAddressesTest, APlaceThatDoesNotAnswerIsTriedLastForAWhile) {
+  HostAddresses addresses(Names({{"db", {"10.0.0.1", "10.0.0.2"}}}));
+  const auto order = [&](Login login) {
+    EXPECT_TRUE(Fill(addresses, login));
+    std::string text;
+    for (const auto& [key, value] : login.parameters) text += key + "=" + value + " ";
+    return text;
+  };
+  const Login name{{{"host", "db,/run/pg"}, {"port", "1,2"}}, {}};
+  const Login literal{{{"host", "10.0.0.1,10.0.0.2"}}, {}};
+  const Login given{{{"hostaddr", "10.0.0.1,10.0.0.2"}, {"port", "1"}}, {}};
+  const Login faulty{{{"host", "10.0.0.1,10.0.0.2"}, {"hostaddr", "10.0.0.1"}}, {}};
+  EXPECT_EQ(HostAddresses::Count(given), 2U);
+  EXPECT_EQ(HostAddresses::Count({}), 1U);
+  addresses.PutOff("10.0.0.1 1", clock_.mono());
+  EXPECT_EQ(order(name), "host=db,/run/pg,db port=1,2,1 hostaddr=10.0.0.2,,10.0.0.1 ");
+  EXPECT_EQ(order(literal), "host=10.0.0.2,10.0.0.1 ");
+  EXPECT_EQ(order(given), "hostaddr=10.0.0.2,10.0.0.1 port=1 ");
+  EXPECT_EQ(order(faulty), "host=10.0.0.1,10.0.0.2 hostaddr=10.0.0.1 ");
+  addresses.PutOff("10.0.0.2 1", clock_.mono());
+  EXPECT_EQ(order(given), "hostaddr=10.0.0.1,10.0.0.2 port=1 ") << "the one that was silent first";
+  addresses.PutOff("10.0.0.1 1", clock_.mono());
+  EXPECT_EQ(order(given), "hostaddr=10.0.0.2,10.0.0.1 port=1 ");
+  clock_.Advance(Millis(300'000));
+  EXPECT_EQ(order(given), "hostaddr=10.0.0.1,10.0.0.2 port=1 ");
 }
 
 TEST_F(HostAddressesTest, EveryLoginAsksAnewWhereTheHostIsNow) {

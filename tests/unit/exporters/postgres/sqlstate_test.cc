@@ -51,6 +51,33 @@ TEST(SqlstateTest, TakesTheLastOfSeveralHosts) {
   EXPECT_EQ(failure.message, "a: FATAL:  starting; b: FATAL:  full");
 }
 
+TEST(SqlstateTest, TellsADatabaseThatLetsNobodyInFromAServerThatDoesNot) {
+  const std::pair<const char*, bool> cases[] = {
+      {"FATAL:  53300: too many connections for database \"x\"\nLOCATION:  CheckMyDatabase, "
+       "postinit.c:381\n",
+       true},
+      {"FATAL:  53300: zu viele Verbindungen für Datenbank »x«\nORT:  CheckMyDatabase, "
+       "postinit.c:381\n",
+       true},
+      {"FATAL:  53300: too many connections for role \"x\"\nLOCATION:  InitializeSessionUserId, "
+       "miscinit.c:1\n",
+       false},
+      {"FATAL:  53300: sorry, too many clients already\nLOCATION:  InitProcess, proc.c:361\n",
+       false},
+      {"FATAL:  53300: x\n", false},
+      {"FATAL:  3D000: database \"x\" does not exist\n", true},
+      {"FATAL:  42501: permission denied for database \"x\"\n", true},
+      {"FATAL:  55000: database \"x\" is not currently accepting connections\n", true},
+      {"FATAL:  28000: no pg_hba.conf entry\n", true},
+      {"FATAL:  08P01: no such database: x\n", true},
+      {"FATAL:  57P03: the database system is starting up\n", false},
+      {"FATAL:  53200: out of memory\n", false},
+      {"Connection refused\n", false}};
+  for (const auto& [text, about] : cases) {
+    EXPECT_EQ(IsAboutDatabase(ReadLoginFailure(text)), about) << text;
+  }
+}
+
 TEST(SqlstateTest, ReadsAnyText) {
   for (const char* const text :
        {"", "\n\n", ":  ", "FATAL:  ", "FATAL:  12345", "FATAL:  12345:"}) {
