@@ -122,7 +122,9 @@ int RunHealthcheck(const std::string& name, Service& service, const Sources& sou
 
 int RunConfigured(const std::string& name, Service& service, const ParsedFlags& flags,
                   const Sources& sources, Signals& signals, const std::stop_token& stop) {
-  if (auto read = service.Configure(sources); !read) {
+  const auto effect =
+      flags.print || flags.check ? Service::Effect::kIsShown : Service::Effect::kRuns;
+  if (auto read = service.Configure(sources, effect); !read) {
     return Complain(name, read.error(), kWrongUse);
   }
   if (flags.print) {

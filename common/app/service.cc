@@ -154,10 +154,10 @@ Result<std::vector<std::string>> Service::Addresses(const Sources& sources) {
   return all;
 }
 
-Result<> Service::Configure(Sources sources) {
+Result<> Service::Configure(Sources sources, Effect effect) {
   const std::scoped_lock lock(reload_);
   sources_ = std::move(sources);
-  return Apply();
+  return Apply(effect);
 }
 
 // Listeners and their limits are made once: what asks for others waits for a restart, and says so.
@@ -173,7 +173,7 @@ bool Service::NeedsRestart(const Generation& next) const {
   return needs;
 }
 
-Result<> Service::Apply() {
+Result<> Service::Apply(Effect effect) {
   auto document = Document::Load(sources_);
   if (!document) return Fail(std::move(document.error()));
   auto next = Read(std::move(*document));
@@ -193,6 +193,7 @@ Result<> Service::Apply() {
       parts_[i]->enabled = next->enabled[i];
       parts_[i]->listen = next->listen[i];
     }
+    if (effect == Effect::kIsShown) continue;
     parts_[i]->restart_required->Set(restart ? 1 : 0);
     parts_[i]->engine->Swap(std::move(next->plans[i]));
     parts_[i]->keep.Commit();
@@ -203,9 +204,8 @@ Result<> Service::Apply() {
 }
 
 std::string Service::Check() {
-  constexpr Millis kPatience{20'000};
   std::string text;
-  for (Part* part : AllParts()) text += part->exporter->Check(kPatience);
+  for (Part* part : AllParts()) text += part->exporter->Check(/*patience=*/Millis(20'000));
   return text;
 }
 
@@ -216,7 +216,7 @@ std::string Service::PrintConfiguration() const {
 
 Result<> Service::Reload() {
   const std::scoped_lock lock(reload_);
-  auto applied = Apply();
+  auto applied = Apply(Effect::kRuns);
   ShowReload(applied.has_value());
   if (applied) {
     log_.Info("configuration reloaded");

@@ -27,8 +27,10 @@ class Service {
 
   // Every option there is, for flags and help.
   std::vector<FieldInfo> Describe();
+  // What is only looked at (PrintConfiguration, Check) does not run.
+  enum class Effect : std::uint8_t { kRuns, kIsShown };
   // The first configuration; an error has every fault.
-  Result<> Configure(Sources sources);
+  Result<> Configure(Sources sources, Effect effect = Effect::kRuns);
   std::string PrintConfiguration() const;
   std::string Check();  // what the exporters add to --config.check
   // Where an exporter with these sources listens; puts nothing into effect.
@@ -48,7 +50,7 @@ class Service {
   struct Generation;
 
   Result<Generation> Read(Document document);
-  Result<> Apply();  // with reload_ held
+  Result<> Apply(Effect effect);  // with reload_ held
   bool NeedsRestart(const Generation& next) const;
   Router Routes(const std::vector<Part*>& parts);
   Response Metrics(const std::vector<Part*>& parts, const Request& request);

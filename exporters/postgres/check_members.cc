@@ -6,18 +6,19 @@
 namespace sidecar::postgres {
 namespace {
 
+std::string Because(const char* what, const Error& error) {
+  return std::string(what) + " (" + std::string(Reason(error.code)) + "): " + error.message;
+}
+
 std::string Verdict(const QueryMember& member, Session& session, const Scrape& scrape) {
   Batch batch;
   Sink sink(batch, member.schedule.limits);
   const auto outcome = RunMember(member, session, scrape.Within(member.schedule.timeout), {}, sink);
-  const auto because = [](const char* what, const Error& error) {
-    return std::string(what) + " (" + std::string(Reason(error.code)) + "): " + error.message;
-  };
-  if (!outcome) return because("fails", outcome.error());
-  if (outcome->disabled) return because("does not apply", *outcome->disabled);
-  if (batch.failure()) return because("fails", *batch.failure());
+  if (!outcome) return Because("fails", outcome.error());
+  if (outcome->disabled) return Because("does not apply", *outcome->disabled);
+  if (batch.failure()) return Because("fails", *batch.failure());
   batch.Seal();
-  if (!batch.warnings().empty()) return because("runs in part", batch.warnings().front());
+  if (!batch.warnings().empty()) return Because("runs in part", batch.warnings().front());
   std::string text = "runs, " + std::to_string(batch.samples()) + " series";
   if (member.def.scope == QueryScope::kDatabase) {
     text += " in database " + session.facts().database;
@@ -25,11 +26,52 @@ std::string Verdict(const QueryMember& member, Session& session, const Scrape& s
   return text;
 }
 
+// Which session a member is run on.
+class Places {
+ public:
+  Places(Server& server, ServerSession& own, const DatabaseFilter& filter)
+      : server_(server), own_(own), filter_(filter) {}
+
+  std::string Check(const QueryMember& member, const Scrape& scrape) {
+    if (member.def.scope == QueryScope::kCluster) return Verdict(member, own_, scrape);
+    if (!found_) found_ = Discover(own_, scrape, filter_);
+    if (!*found_) return Because("fails", found_->error());
+    const std::string* const database = Choose(member.def, **found_, own_.facts().database);
+    if (database == nullptr) return "no database matches";
+    if (*database == own_.facts().database) return Verdict(member, own_, scrape);
+    if (!other_ || *database != where_) {
+      other_.reset();
+      other_ = server_.Open(*database);
+      where_ = *database;
+    }
+    return Verdict(member, *other_, scrape);
+  }
+
+ private:
+  // The DSN's where it is one of them.
+  static const std::string* Choose(const QueryDef& def, const std::vector<Databases::Found>& found,
+                                   const std::string& own) {
+    const std::string* first = nullptr;
+    for (const Databases::Found& database : found) {
+      if (!database.may_connect || !Wants(def, database.name)) continue;
+      if (first == nullptr || database.name == own) first = &database.name;
+    }
+    return first;
+  }
+
+  Server& server_;
+  ServerSession& own_;
+  const DatabaseFilter& filter_;
+  std::optional<Result<std::vector<Databases::Found>>> found_;
+  std::unique_ptr<ServerSession> other_;
+  std::string where_;  // other_ is
+};
+
 }  // namespace
 
 std::string CheckMembers(Server& server,
                          const std::vector<std::shared_ptr<const QueryMember>>& members,
-                         Millis patience) {
+                         const DatabaseFilter& filter, Millis patience) {
   constexpr std::uint64_t kNoScrape = 0;
   constexpr std::size_t kColumn = 28;
   const Clock& clock = server.clock();
@@ -43,10 +85,11 @@ std::string CheckMembers(Server& server,
   std::string text = "postgres: " + facts.server + ", PostgreSQL " + facts.short_version +
                      ", database " + facts.database + (facts.in_recovery ? ", a standby" : "") +
                      "\n";
+  Places places(server, **lease, filter);
   for (const auto& member : members) {
     std::string name(member->def.name);
     name.resize(std::max(name.size() + 1, kColumn), ' ');
-    text.append("  ").append(name).append(Verdict(*member, **lease, scrape)).append("\n");
+    text.append("  ").append(name).append(places.Check(*member, scrape)).append("\n");
   }
   return text;
 }

@@ -1,13 +1,15 @@
 #pragma once
 // What --config.check says of each collector on the server, when it can be reached: that it runs,
-// how many series it gave, or why it does not. Runs each once.
+// how many series it gave, or why it does not. Runs each once: of scope database in the DSN's
+// database, or in the first that it is for.
 //
-//   std::string text = CheckMembers(*server, members, Millis(20'000));
+//   std::string text = CheckMembers(*server, members, filter, Millis(20'000));
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "exporters/postgres/discovery.h"
 #include "exporters/postgres/query_member.h"
 #include "exporters/postgres/server.h"
 
@@ -15,6 +17,6 @@ namespace sidecar::postgres {
 
 std::string CheckMembers(Server& server,
                          const std::vector<std::shared_ptr<const QueryMember>>& members,
-                         Millis patience);
+                         const DatabaseFilter& filter, Millis patience);
 
 }  // namespace sidecar::postgres

@@ -54,6 +54,7 @@ class Postgres final : public Exporter {
     if (table.describing()) return Plan{};
     const Watched watched = Watch(configuration, keep, runtime);
     watched_ = watched;
+    filter_ = configuration.databases;
     members_.clear();
     Plan plan;
     plan.collectors.push_back(
@@ -82,7 +83,8 @@ class Postgres final : public Exporter {
   }
   void AddRoutes(Router&) override {}
   std::string Check(Millis patience) override {
-    return watched_.server ? CheckMembers(*watched_.server, members_, patience) : std::string();
+    if (!watched_.server) return {};
+    return CheckMembers(*watched_.server, members_, filter_, patience);
   }
 
  private:
@@ -104,6 +106,7 @@ class Postgres final : public Exporter {
   }
 
   Watched watched_;  // of the last Build
+  DatabaseFilter filter_;
   Rotation::Members members_;
 };
 

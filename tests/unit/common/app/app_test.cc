@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "common/base/clock.h"
 
@@ -27,8 +29,18 @@ struct Value final : Collector {
   std::int64_t value;
 };
 
+struct Background final : Task {
+  explicit Background(std::atomic<int>& r) : runs(r) {}
+  Result<> Run(const Scrape&) override {
+    ++runs;
+    return {};
+  }
+  std::atomic<int>& runs;
+};
+
 struct Fake final : Exporter {
-  explicit Fake(bool is_other = false) : other(is_other) {}
+  explicit Fake(bool is_other = false, std::atomic<int>* counted = nullptr)
+      : other(is_other), runs(counted) {}
   Identity identity() const override {
     return other ? Identity{"other", "other", 0} : Identity{"fake", "fake", 0};
   }
@@ -39,10 +51,20 @@ struct Fake final : Exporter {
     if (!other) table.Flag("fake.value");
     Plan plan;
     plan.collectors.push_back({"value", {}, std::make_unique<Value>(other, value)});
+    if (runs != nullptr) {
+      plan.tasks.push_back({"work", {.interval = Millis(1)}, std::make_unique<Background>(*runs)});
+    }
     return plan;
+  }
+  std::string Check(Millis) override {  // as a server that is asked takes its time
+    for (int wait = 0; wait < 50 && runs != nullptr && *runs == 0; ++wait) {
+      std::this_thread::sleep_for(Millis(1));
+    }
+    return {};
   }
   void AddRoutes(Router&) override {}
   bool other;
+  std::atomic<int>* runs;
 };
 
 struct Ran {
@@ -140,6 +162,16 @@ TEST(App, StartsAndStopsWhenAskedTo) {
   const Ran ran = RunApp({"--web.listen-address=127.0.0.1:0"}, stop.get_token());
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.err, HasSubstr("msg=listening"));
+}
+
+TEST(App, WhatIsOnlyLookedAtDoesNotRun) {
+  for (const char* const flag : {"--config.check", "--config.print"}) {
+    std::atomic<int> runs = 0;
+    App app("fake-exporter");
+    app.Add(std::make_unique<Fake>(false, &runs));
+    EXPECT_EQ(Captured(app, {flag}, {}).code, 0) << flag;
+    EXPECT_EQ(runs, 0) << flag;
+  }
 }
 
 TEST(App, HealthcheckWhereNobodyListensIsExitCode1) {
