@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/collect/collector.h"
 
 namespace sidecar {
@@ -20,7 +22,8 @@ void Schedule::Read(TableReader& table) {
              "Background results older than this are not served; 0 is three intervals.")
       .Field("series_limit", series, "More series than this fail the run with reason limit.", 1,
              kMostSeries);
-  limits.series = static_cast<std::size_t>(series);
+  limits =
+      Limits::OfSeries(static_cast<std::size_t>(std::clamp<std::int64_t>(series, 1, kMostSeries)));
   if (interval < Millis(0) || (interval > Millis(0) && interval < kShortest)) {
     table.Reject("interval", "must be 0 or at least 100ms");
   }

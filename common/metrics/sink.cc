@@ -208,6 +208,13 @@ bool SortForeign(std::span<const LabelPair> labels, std::vector<LabelPair>& sort
 
 }  // namespace
 
+Limits Limits::OfSeries(std::size_t series) {
+  Limits limits;
+  limits.bytes = std::max(limits.bytes, series * (limits.bytes / limits.series));
+  limits.series = series;
+  return limits;
+}
+
 Sink::Handle Sink::Find(const void* key, const FamilyInfo& info) {
   Batch::Impl& batch = batch_.impl();
   std::uint32_t index = batch.FindConstant(key, info.name.data());

@@ -41,6 +41,9 @@ struct SummaryValue {
 // histogram of two bounds is five series; label_bytes bounds each value.
 struct Limits {
   std::size_t series = 50'000, label_bytes = 1'024, bytes = 64U << 20U;
+
+  // More series than usual have bytes in proportion.
+  static Limits OfSeries(std::size_t series);
 };
 
 class Sink {

@@ -9,7 +9,7 @@ namespace {
 
 Schedule ScheduleOf(const QueryDef& def) {
   Schedule schedule{.interval = def.interval, .timeout = def.timeout, .max_age = def.max_age};
-  schedule.limits.series = static_cast<std::size_t>(def.series_limit);
+  schedule.limits = Limits::OfSeries(static_cast<std::size_t>(def.series_limit));
   return schedule;
 }
 
@@ -23,6 +23,23 @@ void Settle(QueryMember& member) {
   def.series_limit = static_cast<std::int64_t>(schedule.limits.series);
   const bool slow = def.lane == "slow" || schedule.interval > Millis(0) || !def.builtin;
   schedule.lane = def.scope == QueryScope::kDatabase ? "databases" : slow ? "slow" : "main";
+}
+
+// A result of the slow session may have to wait for the longest statement there: it is served with
+// its age until then, rather than leaving a gap.
+void AllowForWaiting(std::vector<QueryMember>& members) {
+  const auto waits = [](const QueryMember& member) {
+    return member.schedule.lane == "slow" && member.schedule.interval > Millis(0);
+  };
+  Millis longest{0};
+  for (const QueryMember& member : members) {
+    if (member.schedule.lane == "slow") longest = std::max(longest, member.schedule.timeout);
+  }
+  for (QueryMember& member : members) {
+    Schedule& schedule = member.schedule;
+    if (!waits(member) || schedule.max_age > Millis(0)) continue;
+    schedule.max_age = std::max(3 * schedule.interval, 2 * schedule.interval + longest);
+  }
 }
 
 constexpr std::string_view kPeerFlags[] = {
@@ -85,24 +102,30 @@ void Configuration::Read(TableReader& postgres, const Getenv& getenv) {
   ReadQueries(postgres);
 }
 
+// A user's query of a built-in's name takes its place: what the built-in's table says of the
+// schedule is then of the user's, and the name may be switched off there.
 void Configuration::ReadBuiltin(TableReader& all, const QueryDef& def, bool disable_defaults,
-                                std::vector<std::shared_ptr<const OwnedQueryDef>>& own) {
+                                std::vector<Own>& own) {
   TableReader table = all.Table(def.name);
   bool enabled = def.on_by_default && !disable_defaults;
   table.Field("enabled", enabled, def.summary).Flag("collector." + std::string(def.name));
-  QueryMember member{.def = def, .schedule = ScheduleOf(def)};
+  const auto replaced =
+      std::ranges::find(own, def.name, [](const Own& query) { return query.storage->def().name; });
+  const bool is_replaced = replaced != own.end();
+  QueryMember member{.def = def,
+                     .schedule = ScheduleOf(is_replaced ? replaced->storage->def() : def)};
   member.schedule.Read(table);
-  if (def.scope == QueryScope::kDatabase && member.schedule.interval == Millis(0)) {
+  const QueryScope scope = is_replaced ? replaced->storage->def().scope : def.scope;
+  if (scope == QueryScope::kDatabase && member.schedule.interval == Millis(0)) {
     table.Reject("interval", "must not be 0: it is read database by database");
   }
   if (def.metrics.empty()) member.native = FindNative(def.name)->make(table);
   if (table.describing()) return;
   member.fingerprint = table.Fingerprint();
-  // A user's query of its name takes its place, unless the name is switched off.
-  const auto replaced = std::ranges::find(
-      own, def.name, [](const auto& query) { return query ? query->def().name : ""; });
-  if (replaced != own.end()) {
-    if (!enabled) replaced->reset();
+  if (is_replaced) {
+    replaced->enabled = replaced->enabled && enabled;
+    replaced->schedule = member.schedule;
+    replaced->fingerprint += member.fingerprint;
     return;
   }
   if (!enabled) return;
@@ -110,7 +133,7 @@ void Configuration::ReadBuiltin(TableReader& all, const QueryDef& def, bool disa
   queries.push_back(std::move(member));
 }
 
-void Configuration::ReadQueries(TableReader& postgres) {
+std::vector<Configuration::Own> Configuration::ReadOwn(TableReader& postgres) {
   std::vector<TableReader> tables = postgres.Tables("queries");
   std::vector<OwnedQueryDef> loaded;
   std::vector<std::string> fingerprints;
@@ -119,25 +142,35 @@ void Configuration::ReadQueries(TableReader& postgres) {
     fingerprints.push_back(table.Fingerprint());
   }
   CheckQueries(tables, loaded);
-  std::vector<std::shared_ptr<const OwnedQueryDef>> own;
+  std::vector<Own> own;
   own.reserve(loaded.size());
-  for (OwnedQueryDef& query : loaded) {
-    own.push_back(std::make_shared<const OwnedQueryDef>(std::move(query)));
+  for (std::size_t i = 0; i < loaded.size(); ++i) {
+    const bool enabled = loaded[i].def().on_by_default;
+    const Schedule schedule = ScheduleOf(loaded[i].def());
+    own.push_back({std::make_shared<const OwnedQueryDef>(std::move(loaded[i])), schedule,
+                   std::move(fingerprints[i]), enabled});
   }
+  return own;
+}
+
+void Configuration::ReadQueries(TableReader& postgres) {
+  std::vector<Own> own = ReadOwn(postgres);
   TableReader all = postgres.Table("collectors");
   bool disable_defaults = false;
   all.Field("disable_defaults", disable_defaults, "Only collectors enabled by name.")
       .Flag("collector.disable-defaults");
   for (const QueryDef& def : Builtins()) ReadBuiltin(all, def, disable_defaults, own);
   if (postgres.describing()) return;
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    if (!own[i] || !own[i]->def().on_by_default) continue;
-    const QueryDef& def = own[i]->def();
-    QueryMember member{
-        .def = def, .storage = own[i], .schedule = ScheduleOf(def), .fingerprint = fingerprints[i]};
+  for (Own& query : own) {
+    if (!query.enabled) continue;
+    QueryMember member{.def = query.storage->def(),
+                       .storage = query.storage,
+                       .schedule = query.schedule,
+                       .fingerprint = std::move(query.fingerprint)};
     Settle(member);
     queries.push_back(std::move(member));
   }
+  AllowForWaiting(queries);
 }
 
 }  // namespace sidecar::postgres

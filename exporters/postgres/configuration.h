@@ -25,9 +25,16 @@ struct Configuration {
   void Read(TableReader& postgres, const Getenv& getenv);
 
  private:
+  struct Own {  // a user's query
+    std::shared_ptr<const OwnedQueryDef> storage;
+    Schedule schedule;
+    std::string fingerprint;
+    bool enabled;
+  };
   void ReadQueries(TableReader& postgres);
+  static std::vector<Own> ReadOwn(TableReader& postgres);
   void ReadBuiltin(TableReader& all, const QueryDef& def, bool disable_defaults,
-                   std::vector<std::shared_ptr<const OwnedQueryDef>>& own);
+                   std::vector<Own>& own);
 };
 
 // Flags of postgres_exporter 0.20 that do not exist here (yet).

@@ -7,7 +7,9 @@
 #include <map>
 
 #include "common/base/parse.h"
+#include "common/collect/collector.h"
 #include "exporters/postgres/query_versions.h"
+#include "exporters/postgres/query_words.h"
 
 namespace sidecar::postgres {
 
@@ -33,52 +35,7 @@ struct OwnedQueryDef::Storage {
 
 namespace {
 
-constexpr std::int64_t kMostSeries = 10'000'000;
 constexpr Millis kDatabaseInterval = std::chrono::seconds(30);
-constexpr Millis kMostTime = std::chrono::hours(24);
-
-// One key that is one of a few words.
-template <class E>
-struct Word {
-  std::string_view text;
-  E value;
-};
-constexpr Word<QueryScope> kScopes[] = {{"cluster", QueryScope::kCluster},
-                                        {"database", QueryScope::kDatabase}};
-constexpr Word<QueryRole> kRoles[] = {
-    {"any", QueryRole::kAny}, {"primary", QueryRole::kPrimary}, {"standby", QueryRole::kStandby}};
-constexpr Word<Privilege> kPrivileges[] = {{"none", Privilege::kNone},
-                                           {"pg_read_all_stats", Privilege::kReadAllStats},
-                                           {"pg_monitor", Privilege::kMonitor},
-                                           {"superuser", Privilege::kSuperuser}};
-constexpr Word<Kind> kKinds[] = {{"gauge", Kind::kGauge},
-                                 {"counter", Kind::kCounter},
-                                 {"histogram", Kind::kHistogram},
-                                 {"info", Kind::kInfo},
-                                 {"unknown", Kind::kUnknown}};
-constexpr Word<NullPolicy> kNulls[] = {
-    {"skip", NullPolicy::kSkip}, {"zero", NullPolicy::kZero}, {"error", NullPolicy::kError}};
-constexpr Word<Aggregate> kAggregates[] = {{"none", Aggregate::kNone},
-                                           {"sum", Aggregate::kSum},
-                                           {"max", Aggregate::kMax},
-                                           {"min", Aggregate::kMin}};
-constexpr Word<bool> kLanes[] = {{"main", false}, {"slow", true}};
-constexpr Word<bool> kVersionsOf[] = {{"server", false}, {"extension", true}};
-
-template <class E, std::size_t N>
-E Choice(TableReader& table, std::string_view key, const Word<E> (&words)[N],
-         const std::string& help) {
-  std::string names, text(words[0].text);
-  for (const Word<E>& word : words) {
-    names += (names.empty() ? "\"" : ", \"") + std::string(word.text) + "\"";
-  }
-  table.Field(key, text, help + ": " + names + ".");
-  for (const Word<E>& word : words) {
-    if (word.text == text) return word.value;
-  }
-  table.Reject(key, "must be one of " + names + ", not " + Quoted(text));
-  return words[0].value;
-}
 
 std::string Text(TableReader& table, std::string_view key, std::string_view help,
                  std::string text = {}) {
@@ -132,6 +89,7 @@ class Loader {
     if (!name.empty() && !ValidCollector(name)) {
       table_.Reject("name", "lower-case letters, digits and underscores, 48 at most");
     }
+    if (name == "core") table_.Reject("name", "'core' is what the exporter says of itself");
     def_.name = storage_.Keep(std::move(name));
     def_.summary = storage_.Keep(Text(table_, "summary", "What it tells, in a line."));
     if (origin_ == QueryOrigin::kBuiltin) Require(table_, "summary", def_.summary);
@@ -180,21 +138,18 @@ class Loader {
     }
   }
 
-  void ReadTime(std::string_view key, Millis& value, std::string_view help, Millis least) {
-    table_.Field(key, value, help);
-    if (value < least || value > kMostTime) table_.Reject(key, "must be between 1ms and 1d");
-  }
-
   void ReadLimits() {
     const bool databases = def_.scope == QueryScope::kDatabase;
     if (databases) def_.interval = kDatabaseInterval;
-    ReadTime("interval", def_.interval, "How often it runs; 0: with every scrape.", Millis(0));
-    if (databases && def_.interval == Millis(0)) {
+    Schedule schedule{.interval = def_.interval, .timeout = def_.timeout, .max_age = def_.max_age};
+    schedule.Read(table_);
+    if (databases && schedule.interval == Millis(0)) {
       table_.Reject("interval", "must not be 0 with scope = 'database'");
     }
-    ReadTime("timeout", def_.timeout, "What the statement may take.", Millis(1));
-    ReadTime("max_age", def_.max_age, "How old a result may be; 0: three intervals.", Millis(0));
-    table_.Field("series_limit", def_.series_limit, "Series it may have.", 1, kMostSeries);
+    def_.interval = schedule.interval;
+    def_.timeout = schedule.timeout;
+    def_.max_age = schedule.max_age;
+    def_.series_limit = static_cast<std::int64_t>(schedule.limits.series);
     def_.rank_by = storage_.Keep(
         Text(table_, "rank_by", "Column: past the limit the rows with the greatest of it stay."));
   }
@@ -309,6 +264,7 @@ class Loader {
         if (!table.Has(key)) table.Reject({}, "a histogram needs '" + std::string(key) + "'");
       }
       if (metric.scale < 0) table.Reject("scale", "must be positive");
+      if (metric.null == NullPolicy::kZero) table.Reject("null", "a histogram has no zero");
       const HistogramColumns& columns = metric.histogram;
       const bool some = !columns.exemplar_value.empty() || !columns.exemplar_time.empty() ||
                         !columns.exemplar_labels.empty();
@@ -323,6 +279,7 @@ class Loader {
         table,
         {"bounds", "counts", "sum", "count", "exemplar_value", "exemplar_time", "exemplar_labels"},
         "is for histograms");
+    if (!metric.map.empty()) Forbid(table, {"scale"}, "is not for what 'map' says");
     if (metric.kind != Kind::kInfo) return;
     Forbid(table, {"column", "map", "aggregate", "scale", "null"}, "an info is always 1");
     if (!metric.name.ends_with("_info")) table.Reject("name", "an info's name ends with _info");
@@ -335,7 +292,9 @@ class Loader {
     if (origin_ == QueryOrigin::kBuiltin) return;
     constexpr std::string_view kOwn[] = {"sidecar_", "process_", "pg_scrape_collector_",
                                          "pg_exporter_"};
-    const bool taken = name == "pg_up" || name == "pg_login_up" ||
+    constexpr std::string_view kCore[] = {"pg_up", "pg_login_up", "pg_login_duration_seconds",
+                                          "pg_static", "pg_in_recovery"};
+    const bool taken = std::ranges::find(kCore, name) != std::end(kCore) ||
                        std::ranges::any_of(kOwn, [&](auto own) { return name.starts_with(own); });
     if (taken) table.Reject("name", "the exporter has metrics of this name itself");
   }

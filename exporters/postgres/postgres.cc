@@ -96,7 +96,7 @@ class Postgres final : public Exporter {
       // The interval is the rotation's; scrapes are served what it found. Each database had its
       // share of the limit, but tables come: the sum may pass it for one round.
       schedule.interval = Millis(0);
-      schedule.limits.series *= 2;
+      schedule.limits = Limits::OfSeries(2 * schedule.limits.series);
       work = MakeDatabaseCollector(watched, member);
     } else {
       work = MakeClusterCollector(watched, member);

@@ -15,6 +15,9 @@ constexpr auto kAge =
           "Age of what the collector serves of a database.", "collector", "datname");
 // What is left of a run for its last rows to be handed on.
 constexpr Millis kMargin{50};
+// A result that is given up on costs its connection, whose place is free only once the backend has
+// gone. Such a query has a turn a minute, or its neighbours would find no place in every scrape.
+constexpr Millis kFloodPause{60'000};
 
 class ClusterCollector final : public Collector {
  public:
@@ -33,10 +36,18 @@ class ClusterCollector final : public Collector {
 
  private:
   Result<> Run(const Scrape& scrape, Sink& sink) {
+    if (flood_ && scrape.clock().mono() < flood_until_) return Fail(*flood_);
+    flood_.reset();
     const auto lease = watched_.server->Take(member_->schedule.lane);
     const QueryLimits limits{.series = static_cast<std::int64_t>(member_->schedule.limits.series)};
     auto outcome = RunMember(*member_, **lease, scrape, limits, sink);
-    if (!outcome) return Fail(std::move(outcome.error()));
+    if (!outcome) {
+      if ((*lease)->flooded()) {
+        flood_ = outcome.error();
+        flood_until_ = scrape.clock().mono() + kFloodPause;
+      }
+      return Fail(std::move(outcome.error()));
+    }
     if (outcome->disabled) {
       sink.Add(kDisabled, 1, "postgres", member_->def.name, Reason(outcome->disabled->code));
     }
@@ -46,6 +57,8 @@ class ClusterCollector final : public Collector {
 
   const Watched watched_;
   const std::shared_ptr<const QueryMember> member_;
+  std::optional<Error> flood_{};
+  Mono flood_until_{};
 };
 
 class DatabaseCollector final : public Collector {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "common/base/parse.h"
 #include "common/metrics/row_set.h"
@@ -12,6 +13,10 @@ namespace {
 
 // Rows without end that make no series: all NULL, or aggregated.
 constexpr std::size_t kMostRows = 1'000'000;
+
+// Of the values that tell groups apart; a label may have 1 KiB.
+constexpr std::size_t kMostGroupBytes = 16U << 20U;
+constexpr std::size_t kBits = 64;
 
 constexpr double kNoDivisor = 0;
 double DivisorOf(double scale) {
@@ -104,31 +109,11 @@ Result<> QueryRows::AddMetric(std::span<const Column> columns, const MetricDef& 
     if (!column) return Fail(std::move(column.error()));
     metric.column = *column;
   }
-  if (def.aggregate == Aggregate::kNone) ++row_series_;
+  if (def.aggregate == Aggregate::kNone) {
+    ++row_series_;
+    metric.place = label_sets_[*labels].metrics++;
+  }
   metrics_.push_back(std::move(metric));
-  return {};
-}
-
-Result<> QueryRows::FindHistogram(std::span<const Column> columns, Metric& metric) const {
-  const HistogramColumns& names = metric.def->histogram;
-  const std::pair<std::string_view, std::size_t*> wanted[] = {
-      {names.bounds, &metric.bounds},
-      {names.counts, &metric.counts},
-      {names.sum, &metric.sum},
-      {names.count, &metric.count},
-      {names.exemplar_value, &metric.exemplar_value},
-      {names.exemplar_time, &metric.exemplar_time}};
-  for (const auto& [name, index] : wanted) {
-    if (name.empty()) continue;
-    auto column = Find(columns, name);
-    if (!column) return Fail(std::move(column.error()));
-    *index = *column;
-  }
-  for (const std::string_view name : names.exemplar_labels) {
-    auto column = Find(columns, name);
-    if (!column) return Fail(std::move(column.error()));
-    metric.exemplar_labels.push_back(*column);
-  }
   return {};
 }
 
@@ -163,20 +148,50 @@ Result<> QueryRows::ReadLabels(std::span<const Cell> cells) {
       set.values[first + i] = *cell;
     }
     if (set.aggregated) {
-      const auto [group, added] = set.groups.try_emplace(KeyOf(set.values), set.groups.size());
-      set.group = group->second;
-      if (added) set.group_values.emplace_back(set.values.begin(), set.values.end());
+      if (auto grouped = Group(set); !grouped) return grouped;
       continue;
     }
-    std::uint64_t hash = 0;
-    for (const std::string_view value : set.values) hash = HashText(value, hash + 1);
-    // The batch drops what repeats; this only tells of it.
-    if (!full_ && !set.seen.insert(hash).second && ++repeated_ == 1) {
-      first_repeated_ = "row " + std::to_string(report_.rows) + " repeats labels " +
-                        ShowLabels(set) + " of an earlier one";
-    }
+    set.hash = 0;
+    for (const std::string_view value : set.values) set.hash = HashText(value, set.hash + 1);
+    set.row_seen = nullptr;
+    set.repeats = false;
   }
   return {};
+}
+
+Result<> QueryRows::Group(LabelSet& set) {
+  std::string key = KeyOf(set.values);
+  const std::size_t bytes = key.size();
+  const auto [group, added] = set.groups.try_emplace(std::move(key), set.groups.size());
+  set.group = group->second;
+  if (!added) return {};
+  if (set.groups.size() > limit_) return TooManySeries();
+  group_bytes_ += bytes;
+  if (group_bytes_ > kMostGroupBytes) {
+    return Fail(Errc::kLimit, "labels of aggregates with more than " +
+                                  std::to_string(kMostGroupBytes) + " bytes");
+  }
+  set.group_values.emplace_back(set.values.begin(), set.values.end());
+  return {};
+}
+
+// The batch drops what repeats; this only tells of it. A row without a value repeats nothing: the
+// metrics of one series may come in several rows.
+void QueryRows::Note(const Metric& metric) {
+  LabelSet& set = label_sets_[metric.labels];
+  std::uint64_t* seen = set.row_seen;
+  if (seen == nullptr || metric.place >= kBits) {
+    seen = &set.seen[set.hash + metric.place / kBits];
+    if (metric.place < kBits) set.row_seen = seen;
+  }
+  const std::uint64_t bit = std::uint64_t{1} << (metric.place % kBits);
+  const bool again = (*seen & bit) != 0;
+  *seen |= bit;
+  if (!again || std::exchange(set.repeats, true)) return;
+  if (++repeated_ == 1) {
+    first_repeated_ = "row " + std::to_string(report_.rows) + " repeats labels " + ShowLabels(set) +
+                      " of an earlier one";
+  }
 }
 
 std::string QueryRows::ShowLabels(const LabelSet& labels) const {
@@ -194,13 +209,15 @@ Result<bool> QueryRows::Admit(std::size_t series) {
     report_.series += series;
     return true;
   }
-  if (def_.rank_by.empty()) {
-    return Fail(Errc::kLimit, "more than " + std::to_string(limit_) +
-                                  " series; raise series_limit, or rank with rank_by");
-  }
+  if (def_.rank_by.empty()) return TooManySeries();
   full_ = true;
   report_.cut += series;
   return false;
+}
+
+tl::unexpected<Error> QueryRows::TooManySeries() const {
+  return Fail(Errc::kLimit, "more than " + std::to_string(limit_) +
+                                " series; raise series_limit, or rank with rank_by");
 }
 
 double QueryRows::Scaled(const Metric& metric, double value) const {
@@ -240,7 +257,9 @@ Result<> QueryRows::ReadMetric(std::span<const Cell> cells, Metric& metric) {
   }
   auto admitted = Admit(1);
   if (!admitted) return Fail(std::move(admitted.error()));
-  if (*admitted) sink_.Put(metric.family, *value, label_sets_[metric.labels].values);
+  if (!*admitted) return {};
+  Note(metric);
+  sink_.Put(metric.family, *value, label_sets_[metric.labels].values);
   return {};
 }
 
@@ -264,93 +283,6 @@ void QueryRows::Total(Metric& metric, double value) {
     case Aggregate::kSum:
       *total += value;
   }
-}
-
-Result<std::vector<double>> QueryRows::Numbers(std::span<const Cell> cells, const Metric& metric,
-                                               std::size_t column) const {
-  auto numbers = ParseNumbers(*cells[column]);
-  if (!numbers) return Fail(std::move(numbers.error()).Wrap(Where(column)));
-  if (column == metric.bounds || column == metric.exemplar_value) {
-    for (double& number : *numbers) number = Scaled(metric, number);
-  }
-  return numbers;
-}
-
-Result<> QueryRows::ReadHistogram(std::span<const Cell> cells, Metric& metric) {
-  for (const std::size_t column : {metric.bounds, metric.counts, metric.sum, metric.count}) {
-    if (cells[column]) continue;
-    if (metric.def->null == NullPolicy::kSkip) return {};
-    return Fail(Errc::kParse, Where(column) + " is NULL");
-  }
-  auto bounds = Numbers(cells, metric, metric.bounds);
-  if (!bounds) return Fail(std::move(bounds.error()));
-  auto counts = Numbers(cells, metric, metric.counts);
-  if (!counts) return Fail(std::move(counts.error()));
-  auto sum = Value(cells, metric, metric.sum);
-  if (!sum) return Fail(std::move(sum.error()));
-  auto count = ParseValue(*cells[metric.count], types_[metric.count]);
-  if (!count) return Fail(std::move(count.error()).Wrap(Where(metric.count)));
-  if (counts->size() != bounds->size()) {
-    return Fail(Errc::kParse, Where(metric.counts) + ": " + std::to_string(counts->size()) +
-                                  " counts for " + std::to_string(bounds->size()) + " bounds");
-  }
-  if (!std::is_sorted(bounds->begin(), bounds->end(), std::less_equal<>())) {
-    return Fail(Errc::kParse, Where(metric.bounds) + ": the bounds must ascend");
-  }
-  counts->push_back(*count);
-  if (counts->front() < 0 || !std::is_sorted(counts->begin(), counts->end())) {
-    return Fail(Errc::kParse, Where(metric.counts) + ": cumulative counts never fall, up to count");
-  }
-  exemplars_.clear();
-  if (!metric.exemplar_labels.empty()) {
-    if (auto read = ReadExemplars(cells, metric); !read) return read;
-  }
-  auto admitted = Admit(bounds->size() + 3);
-  if (!admitted) return Fail(std::move(admitted.error()));
-  if (!*admitted) return {};
-  sink_.Put(metric.family, HistogramValue{*bounds, *counts, **sum, exemplars_},
-            label_sets_[metric.labels].values);
-  return {};
-}
-
-// Arrays of one length; an element whose value or time is NULL is none.
-Result<> QueryRows::ReadExemplars(std::span<const Cell> cells, const Metric& metric) {
-  exemplar_texts_.clear();
-  std::vector<std::size_t> columns{metric.exemplar_value, metric.exemplar_time};
-  columns.insert(columns.end(), metric.exemplar_labels.begin(), metric.exemplar_labels.end());
-  for (const std::size_t column : columns) {
-    if (!cells[column]) return {};
-    auto texts = ParseArray(*cells[column]);
-    if (!texts) return Fail(std::move(texts.error()).Wrap(Where(column)));
-    if (!exemplar_texts_.empty() && texts->size() != exemplar_texts_[0].size()) {
-      return Fail(Errc::kParse, Where(column) + ": not as many elements as " +
-                                    Quoted(columns_[metric.exemplar_value]));
-    }
-    exemplar_texts_.push_back(std::move(*texts));
-  }
-  const std::size_t size = exemplar_texts_[0].size();
-  exemplar_labels_.assign(size, {});
-  for (std::size_t i = 0; i < size; ++i) {
-    if (!exemplar_texts_[0][i] || !exemplar_texts_[1][i]) continue;
-    const auto value = ParseValue(*exemplar_texts_[0][i], 0);
-    if (!value) return Fail(Error(value.error()).Wrap(Where(metric.exemplar_value)));
-    const auto time = ParseValue(*exemplar_texts_[1][i], 0);
-    if (!time) return Fail(Error(time.error()).Wrap(Where(metric.exemplar_time)));
-    constexpr double kMostSeconds = 1e11;
-    if (std::fabs(*time) > kMostSeconds) {
-      return Fail(Errc::kParse, Where(metric.exemplar_time) + ": not a Unix time");
-    }
-    for (std::size_t label = 0; label < metric.exemplar_labels.size(); ++label) {
-      const auto& text = exemplar_texts_[2 + label][i];
-      if (text) {
-        exemplar_labels_[i].push_back({metric.def->histogram.exemplar_labels[label], *text});
-      }
-    }
-    exemplars_.push_back({Scaled(metric, *value),
-                          static_cast<std::int64_t>(std::llround(*time * 1'000)),
-                          exemplar_labels_[i]});
-  }
-  return {};
 }
 
 Result<> QueryRows::Finish() {

@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "common/metrics/sink.h"
@@ -33,8 +32,13 @@ class QueryRows final : public RowReader {
     std::span<const std::string_view> names;
     std::vector<std::size_t> columns;
     bool aggregated = false;
-    std::vector<std::string_view> values;                 // of this row, datname first
-    std::unordered_set<std::uint64_t> seen;               // unless aggregated: hashes of values
+    std::vector<std::string_view> values;  // of this row, datname first
+    // Unless aggregated: which metrics had a value, a bit each, by a hash of the values.
+    std::unordered_map<std::uint64_t, std::uint64_t> seen;
+    std::uint64_t hash = 0;             // of this row
+    std::uint64_t* row_seen = nullptr;  // its first bits, once it is known to have a value
+    bool repeats = false;               // this row was told of
+    std::size_t metrics = 0;            // that are not aggregated
     std::unordered_map<std::string, std::size_t> groups;  // aggregated: by values
     std::vector<std::vector<std::string>> group_values;
     std::size_t group = 0;  // of this row
@@ -42,7 +46,8 @@ class QueryRows final : public RowReader {
   struct Metric {
     const MetricDef* def;
     Sink::Handle family;
-    std::size_t labels;  // index of label_sets_
+    std::size_t labels;     // index of label_sets_
+    std::size_t place = 0;  // among the metrics of its labels
     std::size_t column = 0;
     std::size_t bounds = 0, counts = 0, sum = 0, count = 0;
     std::size_t exemplar_value = 0, exemplar_time = 0;
@@ -63,9 +68,12 @@ class QueryRows final : public RowReader {
                                       std::size_t column) const;
   Result<std::vector<double>> Numbers(std::span<const Cell> cells, const Metric& metric,
                                       std::size_t column) const;
+  Result<> Group(LabelSet& set);
   void Total(Metric& metric, double value);
+  void Note(const Metric& metric);
   // Whether `series` more may be given to the sink.
   Result<bool> Admit(std::size_t series);
+  tl::unexpected<Error> TooManySeries() const;
   std::string Where(std::size_t column) const;  // "row 3, column 'size'"
   double Scaled(const Metric& metric, double value) const;
   std::string ShowLabels(const LabelSet& labels) const;
@@ -82,7 +90,8 @@ class QueryRows final : public RowReader {
   std::vector<Metric> metrics_;
   std::size_t row_series_ = 0;  // of a row, at most, where it has no histograms
   std::size_t totals_ = 0;      // series that aggregates will be
-  bool full_ = false;           // the limit is reached: what follows is cut
+  std::size_t group_bytes_ = 0;
+  bool full_ = false;  // the limit is reached: what follows is cut
   std::size_t repeated_ = 0;
   std::string first_repeated_;
   QueryReport report_;

@@ -37,6 +37,32 @@ struct Piece {
   Versions versions;
 };
 
+bool IsWord(char c) {
+  return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+// Past E'it\'s', which begins with the quote at `at`.
+std::size_t SkipEscapes(std::string_view sql, std::size_t at) {
+  for (++at; at < sql.size(); ++at) {
+    if (sql[at] == '\\') {
+      ++at;
+    } else if (sql[at] == '\'') {
+      return at + 1;
+    }
+  }
+  return sql.size();
+}
+
+// The $tag$ that begins at `at`; empty if none does ($1, a$b).
+std::string_view DollarTag(std::string_view sql, std::size_t at) {
+  if (at > 0 && (IsWord(sql[at - 1]) || sql[at - 1] == '$')) return {};
+  std::size_t end = at + 1;
+  while (end < sql.size() && IsWord(sql[end])) ++end;
+  if (end == sql.size() || sql[end] != '$') return {};
+  if (sql[at + 1] >= '0' && sql[at + 1] <= '9') return {};
+  return sql.substr(at, end + 1 - at);
+}
+
 // Past a string, a quoted identifier or a comment that begins at `at`; `at` + 1 if none does.
 std::size_t SkipToken(std::string_view sql, std::size_t at) {
   const auto past = [&](std::string_view end, std::size_t from) {
@@ -44,7 +70,15 @@ std::size_t SkipToken(std::string_view sql, std::size_t at) {
     return found == std::string_view::npos ? sql.size() : found + end.size();
   };
   const std::string_view rest = sql.substr(at);
-  if (rest.starts_with('\'')) return past("'", at + 1);
+  if (rest.starts_with('\'')) {
+    const bool escapes =
+        at > 0 && (sql[at - 1] == 'E' || sql[at - 1] == 'e') && (at == 1 || !IsWord(sql[at - 2]));
+    return escapes ? SkipEscapes(sql, at) : past("'", at + 1);
+  }
+  if (rest.starts_with('$')) {
+    const std::string_view tag = DollarTag(sql, at);
+    return tag.empty() ? at + 1 : past(tag, at + tag.size());
+  }
   if (rest.starts_with('"')) return past("\"", at + 1);
   if (rest.starts_with("--")) return past("\n", at + 2);
   if (rest.starts_with("/*") && !rest.starts_with("/*!")) return past("*/", at + 2);
@@ -91,6 +125,14 @@ std::string_view Trim(std::string_view text) {
   if (first == std::string_view::npos) return {};
   text = text.substr(first, text.find_last_not_of(" \t\r\n;") + 1 - first);
   return text;
+}
+
+// Behind a pooler a second statement would run outside the read-only transaction.
+bool HasTwoStatements(std::string_view sql) {
+  for (std::size_t at = 0; at < sql.size(); at = SkipToken(sql, at)) {
+    if (sql[at] == ';') return true;
+  }
+  return false;
 }
 
 std::string Join(const std::vector<Piece>& pieces, int version) {
@@ -147,6 +189,9 @@ Result<std::vector<VersionText>> ExpandVersions(std::string_view sql, Versions w
     const int end = i + 1 < starts.size() ? starts[i + 1] - 1 : within.to;
     std::string text = Join(*pieces, starts[i]);
     if (text.empty()) continue;
+    if (HasTwoStatements(text)) {
+      return Fail(Errc::kConfig, "one statement only: ';' stands in its middle");
+    }
     if (!texts.empty() && texts.back().text == text && texts.back().versions.to + 1 == starts[i]) {
       texts.back().versions.to = end;
     } else {

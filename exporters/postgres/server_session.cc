@@ -230,10 +230,12 @@ Result<> ServerSession::ReadFacts(const Scrape& scrape) {
 // ended, and its place is free once the server does not know it any more.
 Result<> ServerSession::EndHalfOpen(const Scrape& scrape) {
   const Mono now = Now();
-  if (facts_.pooled || (reaped_ && now - *reaped_ < kReapPause)) return {};
-  const auto backends = server_.budget().HalfOpen(server_.key());
+  if (facts_.pooled) return {};
+  auto backends = server_.budget().HalfOpen(server_.key());
   if (backends.empty()) return {};
+  if (reaped_ && now - *reaped_ < kReapPause && backends == reaping_) return {};
   reaped_ = now;
+  reaping_ = backends;
   // One that was left before it said when it began is known by what else is ours about it.
   std::string known = "(0, '')", others = "0";
   for (const auto& [pid, started] : backends) {
@@ -259,7 +261,7 @@ Result<> ServerSession::EndHalfOpen(const Scrape& scrape) {
 }
 
 Result<> ServerSession::Ready(const Scrape& scrape) {
-  ready_ = false;
+  ready_ = flooded_ = false;
   if (logged_in_ && (!connection_->Alive() || TooOld(Now()))) Close();
   if (!logged_in_) {
     if (auto in = Login(scrape); !in) return in;
@@ -366,6 +368,7 @@ Result<> ServerSession::Query(const Scrape& scrape, const Statement& statement, 
     done = Set(scrape, wanted);
     if (done) done = RunPrepared(scrape, statement, reader);
   }
+  flooded_ = !done && done.error().code == Errc::kLimit && !connection_->usable();
   DropIfBroken();
   return done;
 }

@@ -33,6 +33,8 @@ class ServerSession final : public Session {
   // Who uses it keeps the server.
   void Attach(std::shared_ptr<Server> server) { attached_ = std::move(server); }
   void Close();
+  // The last query's result was longer than it may be, which cost the connection.
+  bool flooded() const { return flooded_; }
   void ForgetFacts() { facts_at_.reset(); }  // the next run reads them again
   // A login has had no answer yet; Ready goes on with it.
   bool logging_in() const { return connection_ != nullptr && !logged_in_; }
@@ -75,6 +77,7 @@ class ServerSession final : public Session {
   Budget::Permit permit_;
   LoginGate::Pass pass_;
   Backoff backoff_;
+  bool flooded_ = false;
   bool logged_in_ = false, ready_ = false;  // ready: looked at, and not used since
   Mono login_began_{}, logged_in_at_{};
   Mono attempt_began_{};  // at one address
@@ -86,6 +89,7 @@ class ServerSession final : public Session {
   int backend_ = 0;
   std::string backend_start_;
   std::optional<Mono> reaped_{};
+  std::vector<std::pair<int, std::string>> reaping_;  // then
 
   Settings settings_;
   std::map<std::string, Prepared, std::less<>> prepared_;  // by statement

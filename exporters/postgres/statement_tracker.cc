@@ -65,10 +65,13 @@ void StatementTracker::End(std::size_t limit) {
     }
   }
   for (const auto& [statement, growth] : grown) {
-    StatementNumbers& others = others_[{statement->user, statement->database}];
+    Other& other = others_[{statement->user, statement->database}];
+    other.run = run_;
     if (statement->shown) continue;
-    for (std::size_t i = 0; i < kStatementColumns; ++i) others[i] += growth[i];
+    for (std::size_t i = 0; i < kStatementColumns; ++i) other.sum[i] += growth[i];
   }
+  std::erase_if(others_,
+                [this](const auto& item) { return run_ - item.second.run >= kRunsOutside; });
 }
 
 std::vector<std::pair<StatementKey, const StatementTracker::Statement*>> StatementTracker::Shown()

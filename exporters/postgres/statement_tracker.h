@@ -2,7 +2,8 @@
 // Which statements of pg_stat_statements are shown, and the sum of the others. A statement enters
 // when it is among the first by time spent since the last run, and leaves after ten runs outside:
 // a dashboard keeps its lines. What is not shown is added up by user and database, by what it grew:
-// that sum never falls, also when statements enter, leave, are evicted or reset. Not thread-safe.
+// that sum never falls, also when statements enter, leave, are evicted or reset; it is forgotten
+// ten runs after the last statement of its user and database. Not thread-safe.
 //
 //   tracker.Begin();
 //   for (row) tracker.Add({user, database, queryid}, numbers);
@@ -58,7 +59,11 @@ class StatementTracker {
     std::uint64_t run = 0;  // the last that had it
     bool compared = false;  // it was there the run before
   };
-  using Others = std::map<std::pair<std::string, std::string>, StatementNumbers>;
+  struct Other {
+    StatementNumbers sum{};
+    std::uint64_t run = 0;  // the last with a statement of its user and database
+  };
+  using Others = std::map<std::pair<std::string, std::string>, Other>;
 
   void Begin();
   // A statement may come twice (as its own and inside a function, since PostgreSQL 14): summed.

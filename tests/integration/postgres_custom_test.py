@@ -1,5 +1,5 @@
 """Users' queries: a DBA's path from ten lines of TOML to a metric, copies of built-ins, the orders
-example, and files that are wrong or hostile."""
+example."""
 
 import contextlib
 import math
@@ -176,100 +176,6 @@ enabled = false
         self.assertIsNone(support.value(text, "pg_locks_count"))
         self.assertNotIn("locks", support.successes(text, "pg"))
         self.assertEqual(support.successes(text, "pg")["roles"], 1)
-
-
-HOSTILE = {
-    # name: (sql, reason, what the log says)
-    "missing_column": ("SELECT 'a' AS k, 1 AS other", "parse", "no column 'n' in the result"),
-    "duplicates": ("SELECT 'a' AS k, g AS n FROM generate_series(1, 3) g", "parse",
-                   "row 2 repeats labels {k='a'}"),
-    "null_label": ("SELECT NULL AS k, 1 AS n", "parse", "row 1, column 'k': a label is NULL"),
-    "text": ("SELECT 'a' AS k, 'many' AS n", "parse", "row 1, column 'n': not a number: 'many'"),
-    "not_a_number": ("SELECT 'a' AS k, 'NaN'::float8 AS n", "parse", "not finite: 'NaN'"),
-    "infinity": ("SELECT 'a' AS k, 'Infinity'::float8 AS n", "parse", "not finite"),
-    "interval_value": ("SELECT 'a' AS k, interval '1 hour' AS n", "parse", "not a number: '01:00:00'"),
-    "billion": ("SELECT generate_series(1, 1000000000) AS k, 1 AS n", "limit", "series"),
-    "billion_of_text": ("SELECT repeat('x', 1000) || generate_series(1, 1000000000) AS k, 1 AS n",
-                        "limit", ""),
-    "huge_cell": ("SELECT repeat('x', 20000000) AS k, 1 AS n", "limit", ""),
-    "sleeper": ("SELECT 'a' AS k, 1 AS n FROM pg_sleep(3600)", "timeout", ""),
-    "no_table": ("SELECT k, n FROM nowhere", "unsupported", "nowhere"),
-    "division": ("SELECT 'a' AS k, 1 / 0 AS n", "parse", "division by zero"),
-    "syntax": ("SELEKT 1", "parse", "syntax error"),
-    "writer": ("WITH w AS (DELETE FROM kept RETURNING 1) SELECT 'a' AS k, 1 AS n FROM w", None,
-               "read-only"),
-    "two_statements": ("SELECT 'a' AS k, 1 AS n; DROP TABLE kept", "parse", "multiple commands"),
-}
-
-
-class Hostile(WithServer):
-    """Each costs its own collector only, and says so."""
-
-    def test_each_fails_alone_and_says_why(self):
-        self.server.sql("CREATE TABLE IF NOT EXISTS kept (id int)", "GRANT ALL ON kept TO monitor",
-                        "INSERT INTO kept VALUES (1)")
-        toml = ""
-        for name, (sql, _, _) in {**HOSTILE, "good": ("SELECT 'a' AS k, 5 AS n", "", "")}.items():
-            toml += f"""
-[[postgres.queries]]
-name = "{name}"
-labels = ["k"]
-timeout = "500ms"
-sql = "{sql}"
-metrics = [{{ name = "hostile_{name}", column = "n", type = "gauge", help = "N." }}]
-"""
-        (self.folder / "hostile.toml").write_text(toml)
-        exporter = self.exporter()
-        most = postgres_support.Sessions(self.server)
-        for _ in range(3):
-            text, took = postgres_support.scrape(exporter, timeout=10)
-            self.assertLess(took, 10)
-            self.assertLessEqual(most.look(), 3)
-
-        # Backends of dropped sessions run on for a moment and count: without a pause between scrapes
-        # the budget may be used up, and who comes then is refused with reason limit.
-        def only_they_fail():
-            text, _ = postgres_support.scrape(exporter, timeout=10)
-            failed = {n for n, value in support.successes(text, "pg").items() if value != 1}
-            return text if failed == set(HOSTILE) else None
-
-        text = support.wait_for(only_they_fail, 30, "only the hostile fail")
-        self.assertEqual(support.value(text, "hostile_good", k="a"), 5)
-        log = exporter.output()
-        for name, (_, reason, message) in HOSTILE.items():
-            with self.subTest(name):
-                if reason:
-                    self.assertGreater(support.value(text, "sidecar_collector_errors_total",
-                                                     collector=name, reason=reason) or 0, 0)
-                lines = [line for line in log.splitlines() if f"collector={name} " in line]
-                self.assertTrue(any(message in line for line in lines), lines)
-        self.assertEqual(support.value(text, "hostile_duplicates", k="a"), 1)
-        dropped = support.value(text, "sidecar_collector_series_dropped_total",
-                                collector="duplicates")
-        self.assertTrue(dropped >= 6 and dropped % 2 == 0, f"{dropped}: two in each run")
-        self.assertEqual(self.server.sql("SELECT count(*) FROM kept"), [["1"]])
-        memory = int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(
-            f"/proc/{exporter.pid}/status").read_text())[1])
-        self.assertLess(memory, 150_000)
-
-    def test_a_malformed_file_is_refused_with_line_and_caret_and_changes_nothing(self):
-        good = ('[[postgres.queries]]\nname = "good"\nsql = "SELECT 1 AS n"\n'
-                'metrics = [{ name = "good_n", column = "n", type = "gauge", help = "N." }]\n')
-        (self.folder / "good.toml").write_text(good)
-        exporter = self.exporter()
-        self.assertEqual(support.value(exporter.scrape().text, "good_n"), 1)
-        (self.folder / "good.toml").write_text(
-            good.replace('"gauge"', '"guage"').replace("column", "colum"))
-        checked = self.check()
-        self.assertEqual(checked.returncode, 2)
-        for part in ("good.toml:4", "unknown key 'colum'", "did you mean 'column'?",
-                     "'type': must be one of", "not 'guage'", "^~~~~"):
-            self.assertIn(part, checked.stderr)
-        exporter.popen.send_signal(signal.SIGHUP)
-        support.wait_for(lambda: support.value(exporter.scrape().text,
-                                               "sidecar_config_last_reload_successful") == 0,
-                         10, "the reload is refused")
-        self.assertEqual(support.value(exporter.scrape().text, "good_n"), 1)
 
 
 class Orders(WithServer):

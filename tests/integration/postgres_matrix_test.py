@@ -337,6 +337,8 @@ class Majors:
             # Tuples, not bytes: there are a thousand dead ones.
             dead = self.watch.value("pg_stat_progress_vacuum_num_dead_tuples", **where)
             self.assertLessEqual(dead, 1_000)
+            successes = support.successes(self.watch.text(), "pg")
+            self.assertEqual(successes["stat_progress_vacuum"], 1, self.watch.exporter.output())
 
     def test_counts_checkpoints_over_the_move_of_17(self):
         def requested():

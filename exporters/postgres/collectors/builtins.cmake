@@ -1,6 +1,6 @@
 # The loader of the collector language, and the built-in collectors as C++ constants made by it.
 # Sets POSTGRES_QUERY_SOURCES, for the exporter's library.
-sidecar_library(postgres_queries SOURCES load_queries.cc query_versions.cc LINK sidecar::config)
+sidecar_library(postgres_queries SOURCES load_queries.cc query_versions.cc LINK sidecar::collect)
 add_executable(generate_builtins generate_builtins.cc)
 target_link_libraries(generate_builtins PRIVATE sidecar::postgres_queries)
 file(GLOB definitions CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/collectors/*.toml)
@@ -11,5 +11,5 @@ add_custom_command(OUTPUT ${builtins}
                    COMMENT "Built-in collectors from TOML"
                    VERBATIM)
 set(POSTGRES_QUERY_SOURCES ${builtins} blocking_graph.cc check_queries.cc fair_share.cc native.cc
-    query_rows.cc query_values.cc run_query.cc setting_name.cc statement_tracker.cc
+    query_histograms.cc query_rows.cc query_values.cc run_query.cc setting_name.cc statement_tracker.cc
     collectors/blocking.cc collectors/settings.cc collectors/stat_statements.cc)

@@ -26,7 +26,9 @@ struct Options {
         .Flag("collector.stat_statements.limit");
     table.Field("include_query", include_query, "Adds pg_stat_statements_query_id with the text.")
         .Flag("collector.stat_statements.include_query");
-    table.Field("query_length", query_length, "Characters of the text.", 1, kMostText)
+    table
+        .Field("query_length", query_length,
+               "Characters of the text, which has 1000 bytes at most.", 1, kMostText)
         .Flag("collector.stat_statements.query_length");
     table.Field("exclude_databases", exclude_databases, "Databases left out.")
         .Flag("collector.stat_statements.exclude_databases");
@@ -127,6 +129,14 @@ class Rows final : public NamedRows<kColumns.size()> {
   StatementTracker& tracker_;
 };
 
+// A label has 1 KiB at most, and a character up to four bytes.
+std::string_view Cut(std::string_view text) {
+  if (text.size() <= kMostText) return text;
+  std::size_t size = kMostText;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;
+  return text.substr(0, size);
+}
+
 // Texts of statements that are new among those shown.
 class Texts final : public NamedRows<2> {
  public:
@@ -135,7 +145,7 @@ class Texts final : public NamedRows<2> {
 
  protected:
   Result<> Read() override {
-    if (const auto id = ParseNumber<std::int64_t>(Text(0))) texts_[*id] = std::string(Text(1));
+    if (const auto id = ParseNumber<std::int64_t>(Text(0))) texts_[*id] = std::string(Cut(Text(1)));
     return {};
   }
 
@@ -175,8 +185,8 @@ class Statements final : public Native {
       for (const auto& [key, statement] : statements) {
         put(statement->user, statement->database, std::to_string(key.query), statement->now);
       }
-      for (const auto& [names, numbers] : tracker_.others()) {
-        put(names.first, names.second, "other", numbers);
+      for (const auto& [names, other] : tracker_.others()) {
+        put(names.first, names.second, "other", other.sum);
       }
     }
     return {};

@@ -83,8 +83,8 @@ rank_by = "big"
 labels = ["status", "sku"]
 sql = "SELECT /*!16+ x, */ y FROM @extschema@.f()"
 metrics = [
-  { name = "state", type = "gauge", help = "S.", column = "s", unit = "bytes", scale = 0.001, null = "zero", aggregate = "max", map = { on = 1, "off" = 0.5 }, versions = "14+", labels = ["sku"] },
-  { name = "h", type = "histogram", help = "H.", bounds = "b", counts = "c", sum = "s", count = "n", exemplar_value = "ev", exemplar_time = "et", exemplar_labels = ["order_id"] },
+  { name = "state", type = "gauge", help = "S.", column = "s", unit = "bytes", null = "zero", aggregate = "max", map = { on = 1, "off" = 0.5 }, versions = "14+", labels = ["sku"] },
+  { name = "h", type = "histogram", help = "H.", scale = 0.001, bounds = "b", counts = "c", sum = "s", count = "n", exemplar_value = "ev", exemplar_time = "et", exemplar_labels = ["order_id"] },
   { name = "x_info", type = "info", help = "X." },
 ]
 )toml");
@@ -113,6 +113,7 @@ metrics = [
   EXPECT_EQ(state.map[0].text, "off");
   EXPECT_EQ(state.map[0].value, 0.5);
   EXPECT_THAT(def.metrics[1].labels, ElementsAre("status", "sku"));
+  EXPECT_EQ(def.metrics[1].scale, 0.001);
   EXPECT_THAT(def.metrics[1].histogram.exemplar_labels, ElementsAre("order_id"));
 }
 
@@ -166,6 +167,32 @@ TEST(LoadQuery, LeavesTheDatabaseLabelOutForOneDatabaseOnly) {
   EXPECT_THAT(Load(Query(without + "databases = [\"orders*\"]")).faults,
               HasSubstr("must name one database"));
   EXPECT_THAT(Load(Query(without + "databases = [\"orders\"]")).faults, IsEmpty());
+}
+
+TEST(LoadQuery, RefusesWhatTheExporterSaysOfItself) {
+  std::string core = Query("");
+  core.replace(core.find("\"q\""), 3, "\"core\"");
+  EXPECT_THAT(Load(core).faults, HasSubstr("'core' is what the exporter says of itself"));
+  for (const std::string name : {"pg_up", "pg_static", "pg_in_recovery", "pg_exporter_x"}) {
+    std::string query = Query("");
+    query.replace(query.find("name = \"n\""), 10, "name = \"" + name + "\"");
+    EXPECT_THAT(Load(query).faults, HasSubstr("has metrics of this name itself")) << name;
+  }
+}
+
+TEST(LoadQuery, RefusesKeysThatWouldDoNothing) {
+  EXPECT_THAT(Load(Query("", "map = { on = 1 }\nscale = 2.0\n")).faults,
+              HasSubstr("is not for what 'map' says"));
+  EXPECT_THAT(Load(Query("",
+                         "null = \"zero\"\nbounds = \"b\"\ncounts = \"c\"\nsum = \"s\"\n"
+                         "count = \"d\"\n"))
+                  .faults,
+              HasSubstr("is for histograms"));
+  std::string histogram = Query("",
+                                "null = \"zero\"\nbounds = \"b\"\ncounts = \"c\"\n"
+                                "sum = \"s\"\ncount = \"d\"\n");
+  histogram.replace(histogram.find("gauge"), 5, "histogram");
+  EXPECT_THAT(Load(histogram).faults, HasSubstr("a histogram has no zero"));
 }
 
 TEST(LoadQuery, AllowsAMetricTwiceForOtherVersionsOnly) {

@@ -70,6 +70,19 @@ TEST(ExpandVersions, SeesNoneInStringsNamesAndComments) {
                           "/* it's /*!13+ w */"));
 }
 
+TEST(ExpandVersions, KnowsStringsWithEscapesAndDollars) {
+  EXPECT_THAT(Expand(R"(SELECT E'it\'s' /*!13+ , b */)"),
+              ElementsAre(R"(0-12999: SELECT E'it\'s')", R"(13000-9999999: SELECT E'it\'s'  , b)"));
+  EXPECT_THAT(Expand("SELECT $a$ it's /*!13+ x*/ $a$, $$;$$, a$1;"),
+              ElementsAre("0-9999999: SELECT $a$ it's /*!13+ x*/ $a$, $$;$$, a$1"));
+}
+
+TEST(ExpandVersions, RefusesASecondStatement) {
+  EXPECT_THAT(Expand("SELECT ';' -- ;\nAS a;"), ElementsAre("0-9999999: SELECT ';' -- ;\nAS a"));
+  EXPECT_THAT(Expand("SELECT 1; DROP TABLE t"), ElementsAre(HasSubstr("one statement only")));
+  EXPECT_THAT(Expand("SELECT 1 /*!13+ ; COMMIT */"), ElementsAre(HasSubstr("one statement only")));
+}
+
 TEST(ExpandVersions, SaysWhatIsWrongWithAComment) {
   EXPECT_THAT(Expand("SELECT 1 /*!13 , b"), ElementsAre(HasSubstr("does not end")));
   EXPECT_THAT(Expand("SELECT 1 /*! , b */"), ElementsAre(HasSubstr("begins with ''")));

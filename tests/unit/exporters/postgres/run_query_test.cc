@@ -216,6 +216,62 @@ TEST_F(RunQueryTest, WarnsOfRowsThatRepeatLabelsAndKeepsTheFirst) {
             "row 2 repeats labels {a='x'} of an earlier one and 1 more do");
 }
 
+// As a vacuum's phases come: a row each, of which one carries the numbers.
+TEST_F(RunQueryTest, MetricsOfOneSeriesMayComeInSeveralRows) {
+  Define("labels = [\"a\"]", R"({name="n", type="gauge", help="N."},
+                               {name="m", type="gauge", help="M."})");
+  session_.Answer({{"a", kText}, {"n", kInt8}, {"m", kInt8}},
+                  {{"x", "1", std::nullopt}, {"x", std::nullopt, "2"}, {"x", std::nullopt, {}}});
+  EXPECT_EQ(Text(), "n{a=\"x\"} 1\nm{a=\"x\"} 2\n");
+  EXPECT_THAT(batch_->warnings(), IsEmpty());
+}
+
+TEST_F(RunQueryTest, TellsOfARepeatedRowBeyondSixtyFourMetrics) {
+  std::string metrics;
+  std::vector<std::pair<std::string, std::uint32_t>> columns = {{"a", kText}};
+  ScriptedRow first{"x"}, second{"x"};
+  for (int i = 0; i < 66; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    metrics +=
+        std::string(i == 0 ? "" : ",") + "{name=\"" + name + "\", type=\"gauge\", help=\"N.\"}";
+    columns.emplace_back(name, kInt8);
+    first.emplace_back(i == 65 ? std::nullopt : std::optional<std::string>("1"));
+    second.emplace_back(i < 65 ? std::nullopt : std::optional<std::string>("2"));
+  }
+  Define("labels = [\"a\"]", metrics);
+  session_.Answer(columns, {first, second});
+  Text();
+  EXPECT_THAT(batch_->warnings(), IsEmpty());
+  session_.Answer(columns, {first, second, second});
+  Text();
+  ASSERT_THAT(batch_->warnings(), SizeIs(1));
+  EXPECT_THAT(batch_->warnings()[0].message, HasSubstr("row 3 repeats labels {a='x'}"));
+}
+
+TEST_F(RunQueryTest, StopsReadingWhenAggregatesHaveTooManyGroups) {
+  Define("series_limit = 100\nlabels = [\"a\"]",
+         R"({name="n", type="gauge", help="N.", aggregate="sum"})");
+  std::vector<ScriptedRow> rows;
+  for (int i = 0; i < 1'000; ++i) rows.push_back({std::to_string(i), "1"});
+  session_.Answer({{"a", kText}, {"n", kInt8}}, rows);
+  const auto run = Run();
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().code, Errc::kLimit);
+  EXPECT_EQ(session_.rows_read(), 101U);
+}
+
+TEST_F(RunQueryTest, StopsReadingWhenAggregatesHaveTooLongLabels) {
+  Define("labels = [\"a\"]", R"({name="n", type="gauge", help="N.", aggregate="sum"})");
+  std::vector<ScriptedRow> rows;
+  for (int i = 0; i < 20; ++i)
+    rows.push_back({std::string(1U << 20U, 'x') + std::to_string(i), "1"});
+  session_.Answer({{"a", kText}, {"n", kInt8}}, rows);
+  const auto run = Run();
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().code, Errc::kLimit);
+  EXPECT_LT(session_.rows_read(), 20U);
+}
+
 TEST_F(RunQueryTest, StopsReadingPastTheLimit) {
   Define("series_limit = 100", R"({name="n", type="gauge", help="N."})");
   session_.Answer({{"n", kInt8}}, {{"1"}}, 1'000'000'000);

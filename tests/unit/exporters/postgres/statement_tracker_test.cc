@@ -32,7 +32,7 @@ class StatementTrackerTest : public ::testing::Test {
   }
   double Other(StatementColumn column = kTime) const {
     const auto found = tracker_.others().find({"app", "orders"});
-    return found == tracker_.others().end() ? -1 : found->second[column];
+    return found == tracker_.others().end() ? -1 : found->second.sum[column];
   }
 
   StatementTracker tracker_;
@@ -97,6 +97,17 @@ TEST_F(StatementTrackerTest, ForgetsWhatTheServerForgot) {
   Run({});
   EXPECT_EQ(tracker_.size(), 0U);
   EXPECT_THAT(Shown(), IsEmpty());
+}
+
+TEST_F(StatementTrackerTest, ForgetsTheOthersTenRunsAfterTheLastStatementOfTheirDatabase) {
+  Run({{1, 5, 1}, {2, 50, 1}, {3, 500, 1}});
+  Run({{1, 6, 3}, {2, 60, 1}, {3, 600, 1}});
+  for (int run = 1; run < 10; ++run) {
+    Run({});
+    EXPECT_EQ(Other(), 1) << run;
+  }
+  Run({});
+  EXPECT_THAT(tracker_.others(), IsEmpty());
 }
 
 TEST_F(StatementTrackerTest, SumsAStatementThatComesTwice) {
