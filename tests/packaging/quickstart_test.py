@@ -107,9 +107,19 @@ class Quickstart(unittest.TestCase):
                    if query.origin.split(":")[0].endswith(".yml")}
         self.assertEqual(loaded, shipped)
 
+    def read_the_disk(self):
+        """Past the page cache: on a quiet machine nobody else may for minutes."""
+        path = self.scratch / "read"
+        with open(path, "wb") as file:
+            file.write(bytes(1 << 20))
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        path.read_bytes()
+
     def test_3_every_query_finds_data(self):
         until = time.monotonic() + 180
         while True:
+            self.read_the_disk()
             missing = set(queries.unanswered(self.prometheus)) - set(WITHOUT_DATA)
             if not missing or time.monotonic() > until:
                 break
