@@ -25,22 +25,28 @@ class Backoff {
   void Held(std::uint64_t scrape, Error error) {
     scrape_ = scrape;
     last_ = std::move(error);
+    held_ = true;
   }
+  // By a login that was waited for once already.
+  bool held() const { return held_; }
   void Failed(std::uint64_t scrape, Mono now, Error error) {
     scrape_ = scrape;
     last_ = std::move(error);
     ++failures_;
+    held_ = false;
     const int doublings = std::clamp(failures_ - 2, 0, 10);
     retry_at_ = failures_ == 1 ? now : now + std::min(kFirst * (1 << doublings), kLongest);
   }
   void Succeeded() {
     failures_ = 0;
     retry_at_ = {};
+    held_ = false;
     last_.reset();
   }
 
  private:
   int failures_ = 0;
+  bool held_ = false;
   std::uint64_t scrape_ = 0;
   Mono retry_at_{};
   std::optional<Error> last_{};

@@ -13,6 +13,7 @@ constexpr Millis kReapPause{1'000};
 constexpr int kLanes = 2;  // main and slow: what each may hold is not for what can wait
 // What a login that was waited for once may take of each further run.
 constexpr Millis kLook{50};
+constexpr Millis kShortWait{200};  // likewise for another's login
 constexpr Millis kFactsTimeout{5'000};
 // The server's timeout is to end a slow statement before ours ends the session.
 constexpr Millis kServerFirst{50};
@@ -144,7 +145,9 @@ Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
 Result<> ServerSession::Login(const Scrape& scrape) {
   if (!connection_) {
     if (auto refused = backoff_.Refuses(scrape.id(), Now())) return Fail(std::move(*refused));
-    auto pass = server_.gate().Enter(scrape.clock(), Now() + Millis(scrape.LeftMs()),
+    const Millis left(scrape.LeftMs());
+    auto pass = server_.gate().Enter(scrape.clock(),
+                                     Now() + (backoff_.held() ? std::min(kShortWait, left) : left),
                                      server_.options().connect_timeout);
     if (!pass) {
       backoff_.Held(scrape.id(), pass.error());
@@ -262,7 +265,12 @@ Result<> ServerSession::EndHalfOpen(const Scrape& scrape) {
 
 Result<> ServerSession::Ready(const Scrape& scrape) {
   ready_ = flooded_ = false;
-  if (logged_in_ && (!connection_->Alive() || TooOld(Now()))) Close();
+  // Looked at once in a scrape: two system calls before each of its statements would be most of
+  // ours.
+  if (logged_in_ && looked_at_ != scrape.id()) {
+    looked_at_ = scrape.id();
+    if (!connection_->Alive() || TooOld(Now())) Close();
+  }
   if (!logged_in_) {
     if (auto in = Login(scrape); !in) return in;
   }

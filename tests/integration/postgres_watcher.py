@@ -29,12 +29,13 @@ class Watcher:
     def __init__(self, test, server, exporter, dead=False):
         self.test, self.server, self.exporter = test, server, exporter
         self.sessions = pg.Sessions(server) if server and not dead else None
-        self.slowest, self.text = 0.0, ""
+        self.slowest, self.took, self.text = 0.0, 0.0, ""
+        self.before = {}
 
     def scrape(self):
-        self.text, took = pg.scrape(self.exporter, DEADLINE)
-        self.slowest = max(self.slowest, took)
-        self.test.assertLess(took, DEADLINE, "the scrape's deadline")
+        self.text, self.took = pg.scrape(self.exporter, DEADLINE)
+        self.slowest = max(self.slowest, self.took)
+        self.test.assertLess(self.took, DEADLINE, "the scrape's deadline")
         if self.sessions:
             self.test.assertLessEqual(self.sessions.look(), BUDGET, "sessions")
         self.test.assertLessEqual(self.connections(), BUDGET)
@@ -50,10 +51,23 @@ class Watcher:
     def failed(self):
         return {name for name, good in support.successes(self.text, "pg").items() if not good}
 
-    def reasons(self):
-        return {(collector, reason) for collector, reason in re.findall(
-            r'sidecar_collector_errors_total{[^}]*collector="([^"]+)"[^}]*reason="([^"]+)"}',
+    def age(self, collector="stat_user_tables", database="postgres"):
+        return self.value("pg_scrape_collector_database_age_seconds", collector=collector,
+                          datname=database)
+
+    def errors(self):
+        """By collector and reason, how many there were since the exporter began."""
+        return {(collector, reason): int(float(count)) for collector, reason, count in re.findall(
+            r'sidecar_collector_errors_total{[^}]*collector="([^"]+)"[^}]*reason="([^"]+)"} (\S+)',
             self.text)}
+
+    def begins(self):
+        """The fault: what was before it does not count."""
+        self.before, self.slowest = self.errors(), 0.0
+
+    def reasons(self):
+        """(collector, reason) of the errors since the fault began."""
+        return {key for key, count in self.errors().items() if count > self.before.get(key, 0)}
 
     def until(self, condition, seconds, what):
         """Scrapes twice a second until it holds; how long that took."""
@@ -66,12 +80,24 @@ class Watcher:
         self.test.fail(f"{what}: not within {seconds} s; failed: {self.failed()}; "
                        f"{self.exporter.output()[-2000:]}")
 
+    def up(self, up, login):
+        """What pg_up and pg_login_up say now."""
+        self.test.assertEqual((self.value("pg_up"), self.value("pg_login_up")), (up, login))
+
     def well(self):
         return not self.failed() and self.value("pg_up") == 1 and self.value("pg_login_up") == 1
 
-    def row(self, fault, shown, recovery=None):
+    def row(self, fault, reasons, slowest, recovery=None, within=None, perhaps=()):
+        """Holds the fault to its row of the README's table: the reasons shown since it began, the
+        slowest scrape and the seconds to recovery, both with slack for a machine that is busy."""
+        self.scrape()
+        shown = {reason for _, reason in self.reasons()}
+        self.test.assertEqual(shown - set(perhaps), set(reasons), f"{fault}: {self.reasons()}")
+        self.test.assertLess(self.slowest, slowest + 1, fault)
+        if recovery is not None:
+            self.test.assertLess(recovery, 2 * within + 2, fault)
         if self.server:
             most, _ = pg.most_at_once(self.server.log())
             self.test.assertLessEqual(most, BUDGET, "sessions that the server had at once")
-        print(f"| {fault} | {shown} | {self.slowest:.2f} | "
-              f"{'-' if recovery is None else f'{recovery:.1f}'} |")
+        took = "-" if recovery is None else f"{recovery:.1f}"
+        print(f"| {fault} | {', '.join(sorted(shown)) or '-'} | {self.slowest:.2f} | {took} |")

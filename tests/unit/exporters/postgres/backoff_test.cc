@@ -54,7 +54,10 @@ TEST(BackoffTest, IsHeldByAnothersLoginForOneScrapeOnly) {
     EXPECT_FALSE(backoff.Refuses(scrape, clock.mono())) << scrape;
     backoff.Held(scrape, Down());
     EXPECT_TRUE(backoff.Refuses(scrape, clock.mono())) << scrape;
+    EXPECT_TRUE(backoff.held());
   }
+  backoff.Failed(20, clock.mono(), Down());
+  EXPECT_FALSE(backoff.held());
 }
 
 TEST(BackoffTest, ForgetsAfterASuccess) {
