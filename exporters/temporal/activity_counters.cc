@@ -9,6 +9,9 @@ namespace {
 constexpr std::size_t kMaxRows = 10'000'000, kMaxLabel = 1'024;
 constexpr std::int64_t kCountSeries = 5 + std::ssize(kTimeouts);
 constexpr std::int64_t kTimeSeries = std::ssize(kActivityBounds) + 3;
+constexpr std::int64_t kLocalSeries = 2, kOutcomeNames = 4;
+static_assert(kCountSeries + (kOutcomeNames + 1) * kTimeSeries + kLocalSeries <=
+              kActivityOtherSeries);
 
 std::string_view Outcome(EventType type) {
   switch (type) {
@@ -100,7 +103,7 @@ ActivityCounters::ActivityCounters(const std::shared_ptr<SeriesBudget>& budget)
     : counts_({.unbounded = 3, .cost = kCountSeries}, budget),
       execution_({.unbounded = 2, .cost = kTimeSeries}, budget),
       waiting_({.unbounded = 2, .cost = kTimeSeries}, budget),
-      local_({.unbounded = 1, .cost = 2}, budget) {}
+      local_({.unbounded = 1, .cost = kLocalSeries}, budget) {}
 
 void ActivityCounters::Limit(std::int64_t series) {
   counts_.Limit(series / 4);

@@ -49,6 +49,9 @@ class ActivityJoin {
 constexpr std::array kTimeouts = {TimeoutType::kStartToClose, TimeoutType::kScheduleToStart,
                                   TimeoutType::kScheduleToClose, TimeoutType::kHeartbeat};
 
+// Of one namespace, beyond all limits: what "__other__" alone comes to.
+constexpr std::int64_t kActivityOtherSeries = 110;
+
 struct ActivityCounts {
   std::uint64_t success = 0, fail = 0, cancel = 0, attempts = 0, failed_attempts = 0;
   std::array<std::uint64_t, kTimeouts.size()> timeout{};

@@ -93,9 +93,17 @@ Result<> CallBudget::Take(const Scrape& scrape, Bucket bucket, const std::string
   if (turn > now && !scrape.clock().SleepUntil(turn, scrape.stop())) {
     return Fail(Errc::kTimeout, "stopped while waiting for the call budget");
   }
-  metrics_->Used(Name(bucket), bucket == Bucket::kTotal ? std::string() : name_space,
-                 Between(now, turn));
+  // Each call has a turn of the total bucket too.
+  metrics_->Used(Name(Bucket::kTotal), {}, Between(now, turn));
+  if (bucket != Bucket::kTotal) metrics_->Used(Name(bucket), name_space, Between(now, turn));
   return {};
+}
+
+void CallBudget::Forget(const std::string& name_space) {
+  const std::scoped_lock lock(mutex_);
+  for (const Bucket bucket : {Bucket::kVisibility, Bucket::kExecution}) {
+    states_.erase({bucket, name_space});
+  }
 }
 
 void CallBudget::Answered(Bucket bucket, const std::string& name_space) {

@@ -42,6 +42,7 @@ class CallBudget {
   // kTotal has no namespace of its own. kLimit: no turn before the deadline. kTimeout: stopped
   // while it waited.
   Result<> Take(const Scrape& scrape, Bucket bucket, const std::string& name_space);
+  void Forget(const std::string& name_space);
   void Answered(Bucket bucket, const std::string& name_space);
   void Throttled(Bucket bucket, const std::string& name_space, Mono now);
 

@@ -28,6 +28,7 @@ constexpr Rpc kDescribeQueue{kService, "DescribeTaskQueue", Bucket::kExecution, 
 
 constexpr Millis kServerMaxAge{60'000};
 constexpr int kNamespacePage = 100, kHistoryPage = 256, kLargestPage = 1'000;
+constexpr int kPagesUntilLarger = 100;
 
 void AskForStats(ws::DescribeTaskQueueRequest& request, const ServerTraits& traits,
                  QueueType type) {
@@ -62,26 +63,42 @@ Result<bool> Frontend::Serving(const Scrape& scrape, const std::string& service,
   return response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
 }
 
-Result<ServerInfo> Frontend::ReadServer(const Scrape& scrape) {
+Result<ServerInfo> Frontend::ReadServer(const Scrape& scrape, const ServerInfo* before,
+                                        bool& complete) {
   ws::GetSystemInfoResponse system;
   if (auto called = Call(scrape, kSystemInfo, {}, ws::GetSystemInfoRequest(), system); !called) {
     return Fail(std::move(called.error()));
   }
   ws::GetClusterInfoResponse cluster;
   const auto known = Call(scrape, kClusterInfo, {}, ws::GetClusterInfoRequest(), cluster);
-  return Decode(system, known ? &cluster : nullptr);
+  ServerInfo read = Decode(system, known ? &cluster : nullptr);
+  complete =
+      known || known.error().code == Errc::kDenied || known.error().code == Errc::kUnsupported;
+  if (complete || before == nullptr || !before->cluster_known) return read;
+  read.cluster_known = true;
+  read.cluster_name = before->cluster_name;
+  read.cluster_id = before->cluster_id;
+  read.persistence_store = before->persistence_store;
+  read.visibility_store = before->visibility_store;
+  read.history_shards = before->history_shards;
+  read.recommended_version = before->recommended_version;
+  read.alerts = before->alerts;
+  return read;
 }
 
 Result<std::shared_ptr<const ServerInfo>> Frontend::Server(const Scrape& scrape) {
+  std::shared_ptr<const ServerInfo> before;
   {
     const std::scoped_lock lock(mutex_);
-    if (server_ && scrape.clock().mono() < server_read_ + kServerMaxAge) return server_;
+    if (server_ && scrape.clock().mono() < server_valid_until_) return server_;
+    before = server_;
   }
-  auto read = ReadServer(scrape);
+  bool complete = false;
+  auto read = ReadServer(scrape, before.get(), complete);
   if (!read) return Fail(std::move(read.error()));
   const std::scoped_lock lock(mutex_);
   server_ = std::make_shared<const ServerInfo>(std::move(*read));
-  server_read_ = scrape.clock().mono();
+  server_valid_until_ = scrape.clock().mono() + (complete ? kServerMaxAge : Millis(0));
   return server_;
 }
 
@@ -125,10 +142,27 @@ Result<CountAnswer> Frontend::Count(const Scrape& scrape, const std::string& nam
   return Decode(response);
 }
 
-int Frontend::PageLimit(const std::string& name_space) const {
+int Frontend::LargestPage(const std::string& name_space) const {
   const std::scoped_lock lock(mutex_);
   const auto limit = page_limits_.find(name_space);
-  return limit == page_limits_.end() ? kLargestPage : limit->second;
+  return limit == page_limits_.end() ? kLargestPage : limit->second.rows;
+}
+
+// One row that was large once would have pages small for ever.
+void Frontend::Passed(const std::string& name_space, int rows) {
+  const std::scoped_lock lock(mutex_);
+  const auto limit = page_limits_.find(name_space);
+  if (limit == page_limits_.end() || rows < limit->second.rows) return;
+  if (++limit->second.passed < kPagesUntilLarger) return;
+  limit->second = {.rows = 2 * limit->second.rows};
+  if (limit->second.rows >= kLargestPage) page_limits_.erase(limit);
+}
+
+void Frontend::Forget(const std::string& name_space) {
+  budget_->Forget(name_space);
+  metrics_->Forget(name_space);
+  const std::scoped_lock lock(mutex_);
+  page_limits_.erase(name_space);
 }
 
 Result<Page> Frontend::List(const Scrape& scrape, const std::string& name_space,
@@ -137,17 +171,20 @@ Result<Page> Frontend::List(const Scrape& scrape, const std::string& name_space,
   request.set_namespace_(name_space);
   request.set_query(query);
   request.set_next_page_token(token);
-  int rows = std::clamp(page_size, 1, PageLimit(name_space));
+  int rows = std::clamp(page_size, 1, LargestPage(name_space));
   while (true) {
     ws::ListWorkflowExecutionsResponse response;
     request.set_page_size(rows);
     bool too_large = false;
     auto called = Call(scrape, kList, name_space, request, response, &too_large);
-    if (called) return Decode(response);
+    if (called) {
+      Passed(name_space, rows);
+      return Decode(response);
+    }
     if (!too_large || rows == 1) return Fail(std::move(called.error()));
     rows /= 2;
     const std::scoped_lock lock(mutex_);
-    page_limits_[name_space] = rows;
+    page_limits_[name_space] = {.rows = rows};
   }
 }
 
@@ -162,7 +199,9 @@ Result<HistoryPage> Frontend::History(const Scrape& scrape, const std::string& n
   request.mutable_execution()->set_run_id(run_id);
   request.set_maximum_page_size(kHistoryPage);
   request.set_next_page_token(token);
-  if (auto called = Call(scrape, kHistory, name_space, request, response); !called) {
+  bool too_large = false;
+  if (auto called = Call(scrape, kHistory, name_space, request, response, &too_large); !called) {
+    if (too_large) called.error().code = Errc::kParse;  // it will be the next time too
     return Fail(std::move(called.error()));
   }
   return Decode(response);

@@ -77,17 +77,21 @@ class Frontend {
 
   // Whether a service serves ("" is the whole server). No turn of the budget is taken.
   Result<bool> Serving(const Scrape& scrape, const std::string& service, Millis timeout);
-  // Asked at most once a minute; what failed then is asked again at the next call.
+  // Asked at most once a minute; what failed then is asked again at the next call. What the cluster
+  // told before stays while it does not answer: which store it has decides how queries are made.
   Result<std::shared_ptr<const ServerInfo>> Server(const Scrape& scrape);
   ServerTraits traits() const;  // of the last Server
   // The last call that needed credentials was refused for want of them.
   bool unauthenticated() const;
 
+  void Forget(const std::string& name_space);  // its budget, its page size, its metrics
+
   Result<NamespacePage> ListNamespaces(const Scrape& scrape, const std::string& token);
   Result<Namespace> DescribeNamespace(const Scrape& scrape, const std::string& name_space);
   Result<CountAnswer> Count(const Scrape& scrape, const std::string& name_space,
                             const std::string& query);
-  // A page too large for a message is asked for again in halves, and those that follow too.
+  // A page too large for a message is asked for again in halves, and those that follow too; after
+  // 100 that passed, twice as many are tried again.
   Result<Page> List(const Scrape& scrape, const std::string& name_space, const std::string& query,
                     int page_size, const std::string& token);
   Result<HistoryPage> History(const Scrape& scrape, const std::string& name_space,
@@ -102,17 +106,22 @@ class Frontend {
                 const Message& request, Message& response, bool* too_large = nullptr);
   // What an answer teaches: the budget, whether we are let in, the metrics.
   void Learn(const Rpc& rpc, const std::string& name_space, const Reply& reply, Mono now);
-  Result<ServerInfo> ReadServer(const Scrape& scrape);
-  int PageLimit(const std::string& name_space) const;
+  Result<ServerInfo> ReadServer(const Scrape& scrape, const ServerInfo* before, bool& complete);
+  int LargestPage(const std::string& name_space) const;
+  void Passed(const std::string& name_space, int rows);
 
   const std::shared_ptr<Transport> transport_;
   const std::shared_ptr<CallBudget> budget_;
   const std::shared_ptr<RpcMetrics> metrics_;
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const ServerInfo> server_;
-  Mono server_read_{};
+  Mono server_valid_until_{};
   bool unauthenticated_ = false;
-  std::map<std::string, int> page_limits_;  // of namespaces whose pages were too large
+  struct PageLimit {
+    int rows;
+    int passed = 0;  // pages of that size since
+  };
+  std::map<std::string, PageLimit> page_limits_;  // of namespaces whose pages were too large
 };
 
 // `versions` as the server says them: "1.32.0", "1.29.1-148.3".

@@ -26,6 +26,11 @@ bool Gates::Record(const std::string& collector, const std::string& name_space,
   return added;
 }
 
+void Gates::Forget(const std::string& name_space) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(shut_, [&](const auto& gate) { return gate.first.second == name_space; });
+}
+
 std::vector<Gates::Shut> Gates::shut() const {
   const std::scoped_lock lock(mutex_);
   std::vector<Shut> all;

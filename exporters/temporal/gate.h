@@ -31,6 +31,7 @@ class Gates {
     std::string collector, name_space;
     Errc reason;
   };
+  void Forget(const std::string& name_space);
   std::vector<Shut> shut() const;  // until a success opens it, also while it is tried again
 
  private:

@@ -7,7 +7,7 @@
 namespace sidecar::temporal {
 namespace {
 
-constexpr int kLeftForCallMs = 10'500, kMaxFailures = 5;
+constexpr int kLeftForCallMs = 10'500, kMaxFailures = 10;
 constexpr Millis kFirstRetry{1'000}, kLastRetry{15'000};  // as the streams'
 constexpr std::size_t kMaxId = 4'096;
 constexpr double kMaxAllowed = 30;  // reads at once after a pause
@@ -89,16 +89,21 @@ Result<ActivityJoin> HistorySampler::ReadRun(Histories& histories, const Scrape&
   return join;
 }
 
-// Nothing, if the run at the front was given up.
+// Nothing, if the run at the front was given up; else it waits behind the others. A failure is its
+// own only if another run could be read since the last one: a server that is down fails all.
 Result<> HistorySampler::Failed(const Scrape& scrape, Error error) {
-  Waiting& run = waiting_.front();
+  Waiting run = std::move(waiting_.front());
+  waiting_.pop_front();
   const bool gone = error.code == Errc::kNoData;
-  if (gone || error.code == Errc::kParse || ++run.failures >= kMaxFailures) {
+  const bool own = error.code != Errc::kLimit && run.sampled_before != stats_.sampled;
+  if (own) ++run.failures;
+  run.sampled_before = stats_.sampled;
+  if (gone || error.code == Errc::kParse || run.failures >= kMaxFailures) {
     ++(gone ? stats_.gone : stats_.failed);
-    waiting_.pop_front();
     failures_ = 0;
     return {};
   }
+  waiting_.push_back(std::move(run));
   const Millis wait = std::min(kLastRetry, kFirstRetry * (1 << std::min(failures_++, 6)));
   retry_at_ = scrape.clock().mono() + wait;
   return Fail(std::move(error));

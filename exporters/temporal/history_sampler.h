@@ -48,6 +48,7 @@ class HistorySampler {
   struct Waiting {
     std::string workflow_id, run_id, type;
     int failures = 0;
+    std::uint64_t sampled_before = 0;  // its last failure
   };
 
   double Ratio(const StreamOptions& options) const;

@@ -11,11 +11,12 @@ constexpr Millis kIdleCommit{30'000};  // when only time has passed
 
 }  // namespace
 
-NamespaceStreams::NamespaceStreams(std::string name, SeriesBudgets budgets, Log& log)
+NamespaceStreams::NamespaceStreams(std::string name, SeriesBudgets budgets, Log& log,
+                                   std::int64_t since)
     : name_(std::move(name)),
       budgets_(std::move(budgets)),
       log_(log),
-      state_(std::make_unique<State>(budgets_)) {}
+      state_(std::make_unique<State>(budgets_, since)) {}
 
 std::string NamespaceStreams::State::Encode() const {
   StateWriter out;
@@ -42,26 +43,25 @@ NamespaceStreams::Outcome NamespaceStreams::Tick(const Sources& sources, const S
   state_->workflows.Limit(sources.options.namespace_series_limit);
   state_->activities.Limit(sources.options.namespace_series_limit);
   Outcome outcome;
+  // Of each tick, as a reload may bring another file. Another process may have it.
+  Result<> open = sources.state == nullptr ? Result<>() : sources.state->Open();
   if (!restored_) {
-    outcome.streams = Restore(sources, scrape);
-    if (!outcome.streams) return outcome;
+    if (!open) return {.streams = std::move(open), .histories = {}};
+    Restore(sources, scrape);
   }
   ReadStreams(sources, scrape, outcome);
   if (sources.histories != nullptr) ReadHistories(sources, scrape, outcome);
-  Commit(sources, scrape.clock().mono());
-  Publish();
+  if (open) Commit(sources, scrape.clock().mono());
+  if (!open && outcome.streams) outcome.streams = std::move(open);
+  Publish(scrape);
   return outcome;
 }
 
-Result<> NamespaceStreams::Restore(const Sources& sources, const Scrape& scrape) {
+void NamespaceStreams::Restore(const Sources& sources, const Scrape& scrape) {
   const std::int64_t now = clock_.Read(scrape.clock()).us;
-  std::string bytes;
-  if (sources.state != nullptr) {
-    if (auto open = sources.state->Open(); !open) return open;
-    bytes = sources.state->Section(name_);
-  }
+  const std::string bytes = sources.state == nullptr ? "" : sources.state->Section(name_);
   restored_ = true;
-  if (bytes.empty()) return {};
+  if (bytes.empty()) return;
   auto state = std::make_unique<State>(budgets_);
   state->workflows.Limit(sources.options.namespace_series_limit);
   state->activities.Limit(sources.options.namespace_series_limit);
@@ -70,13 +70,13 @@ Result<> NamespaceStreams::Restore(const Sources& sources, const Scrape& scrape)
   if (!decoded || future) {
     log_.Warn("state of a namespace unusable: its Temporal counters start anew",
               {{"namespace", name_}, {"reason", future ? "of the future" : "damaged"}});
-    return {};
+    return;
   }
   state_ = std::move(state);
   dirty_ = false;
   committed_at_ = scrape.clock().mono();
-  Publish();
-  return {};
+  committed_to_ = sources.state->path();
+  Publish(scrape);
 }
 
 void NamespaceStreams::ReadStreams(const Sources& sources, const Scrape& scrape, Outcome& outcome) {
@@ -109,16 +109,19 @@ void NamespaceStreams::ReadHistories(const Sources& sources, const Scrape& scrap
 }
 
 void NamespaceStreams::Commit(const Sources& sources, Mono now) {
-  if (!dirty_ && now - committed_at_ < kIdleCommit) return;
+  const std::string path = sources.state == nullptr ? "" : sources.state->path();
+  if (!dirty_ && path == committed_to_ && now - committed_at_ < kIdleCommit) return;
   dirty_ = false;
   committed_at_ = now;
+  committed_to_ = path;
   // A commit that fails was logged and the file is gone: what is shown may go on, since a restart
   // will begin at zero.
   if (sources.state != nullptr) static_cast<void>(sources.state->Commit(name_, state_->Encode()));
 }
 
-void NamespaceStreams::Publish() {
+void NamespaceStreams::Publish(const Scrape& scrape) {
   auto snapshot = std::make_shared<NamespaceSnapshot>();
+  snapshot->at = clock_.Read(scrape.clock());
   snapshot->workflows = state_->workflows.Publish();
   snapshot->activities = state_->activities.Publish();
   snapshot->started = state_->started.stats();

@@ -26,6 +26,7 @@ struct NamespaceSnapshot {
   WorkflowCounters::Snapshot workflows;
   ActivityCounters::Snapshot activities;
   StreamStats started, closed;
+  StreamTime at{};  // when it was made
   SamplerStats histories;
   std::uint64_t workflow_overflow = 0, activity_overflow = 0;
 };
@@ -47,7 +48,9 @@ class NamespaceStreams {
     Result<> streams, histories;
   };
 
-  NamespaceStreams(std::string name, SeriesBudgets budgets, Log& log);
+  // `since`: Unix microseconds from which on runs count, of a namespace that did not exist before;
+  // 0: from the first tick. What is restored from the state file goes on where it was.
+  NamespaceStreams(std::string name, SeriesBudgets budgets, Log& log, std::int64_t since = 0);
 
   Outcome Tick(const Sources& sources, const Scrape& scrape);
   // Of the last commit; null before the first tick.
@@ -56,9 +59,12 @@ class NamespaceStreams {
 
  private:
   struct State {
-    explicit State(const SeriesBudgets& budgets)
-        : workflows(budgets.workflows), activities(budgets.activities) {}
-    Stream started{StreamKind::kStarted}, closed{StreamKind::kClosed};
+    explicit State(const SeriesBudgets& budgets, std::int64_t since = 0)
+        : started(StreamKind::kStarted, since),
+          closed(StreamKind::kClosed, since),
+          workflows(budgets.workflows),
+          activities(budgets.activities) {}
+    Stream started, closed;
     WorkflowCounters workflows;
     ActivityCounters activities;
     HistorySampler sampler;
@@ -67,11 +73,11 @@ class NamespaceStreams {
     bool Decode(std::string_view bytes);
   };
 
-  Result<> Restore(const Sources& sources, const Scrape& scrape);
+  void Restore(const Sources& sources, const Scrape& scrape);
   void ReadStreams(const Sources& sources, const Scrape& scrape, Outcome& outcome);
   void ReadHistories(const Sources& sources, const Scrape& scrape, Outcome& outcome);
   void Commit(const Sources& sources, Mono now);
-  void Publish();
+  void Publish(const Scrape& scrape);
 
   const std::string name_;
   const SeriesBudgets budgets_;
@@ -81,6 +87,7 @@ class NamespaceStreams {
   bool restored_ = false;
   bool dirty_ = true;  // something was counted since the last commit
   Mono committed_at_{};
+  std::string committed_to_;  // the path; a reload may name another
   mutable std::mutex mutex_;
   std::shared_ptr<const NamespaceSnapshot> snapshot_;
 };

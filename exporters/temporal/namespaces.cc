@@ -18,6 +18,11 @@ bool Matches(const std::vector<std::string>& globs, const std::string& name) {
       globs, [&](const std::string& glob) { return fnmatch(glob.c_str(), name.c_str(), 0) == 0; });
 }
 
+const Namespace* Find(const Namespaces::Known& known, const std::string& name) {
+  const auto found = std::ranges::find(known.watched, name, &Namespace::name);
+  return found == known.watched.end() ? nullptr : &*found;
+}
+
 void CountState(NamespaceState state, Namespaces::Known& known) {
   if (state == NamespaceState::kRegistered) ++*known.registered;
   if (state == NamespaceState::kDeprecated) ++*known.deprecated;
@@ -40,14 +45,16 @@ Result<std::shared_ptr<const Namespaces::Known>> Namespaces::Get(const Scrape& s
   }
   if (reading_ || (known_ && scrape.clock().mono() < next_read_)) return known_;
   reading_ = true;
+  const auto before = known_ ? known_ : std::make_shared<const Known>();
   lock.unlock();
-  auto read = Read(scrape);
+  auto read = Read(scrape, *before);
   lock.lock();
   reading_ = false;
   changed_.notify_all();
   const bool complete = read && !read->failure;
   next_read_ = scrape.clock().mono() + (complete ? kReadEvery : kRetryAfter);
   if (read) {
+    read->read_at = scrape.clock().mono();
     known_ = std::make_shared<const Known>(std::move(*read));
   } else if (known_) {
     Known older = *known_;
@@ -59,13 +66,22 @@ Result<std::shared_ptr<const Namespaces::Known>> Namespaces::Get(const Scrape& s
   return known_;
 }
 
-Result<Namespaces::Known> Namespaces::Read(const Scrape& scrape) {
+Result<Namespaces::Known> Namespaces::Read(const Scrape& scrape, const Known& before) {
   // Who reads namespaces asks them things next, and how depends on the server.
-  if (auto server = frontend_->Server(scrape); !server) return Fail(std::move(server.error()));
-  return options_.names.empty() ? Discover(scrape) : Describe(scrape);
+  auto server = frontend_->Server(scrape);
+  if (!options_.names.empty()) {
+    return Describe(scrape, before,
+                    server ? std::nullopt : std::optional(std::move(server.error())));
+  }
+  if (!server) return Fail(std::move(server.error()));
+  return Discover(scrape, before);
 }
 
-Result<Namespaces::Known> Namespaces::Discover(const Scrape& scrape) {
+Result<Namespaces::Known> Namespaces::Discover(const Scrape& scrape, const Known& before) {
+  const std::int64_t began_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                                    scrape.clock().wall().time_since_epoch())
+                                    .count();
+  std::set<std::string> listed;
   Known known;
   known.registered = known.deprecated = known.deleted = 0;
   std::string token;
@@ -79,6 +95,7 @@ Result<Namespaces::Known> Namespaces::Discover(const Scrape& scrape) {
     }
     for (Namespace& one : page->namespaces) {
       CountState(one.state, known);
+      listed.insert(one.name);
       if (one.state == NamespaceState::kDeleted || Matches(options_.exclude, one.name)) continue;
       known.watched.push_back(std::move(one));
     }
@@ -92,17 +109,34 @@ Result<Namespaces::Known> Namespaces::Discover(const Scrape& scrape) {
     known.left_out = known.watched.size() - options_.most;
     known.watched.resize(options_.most);
   }
+  if (token.empty()) NoteNew(before, known, std::move(listed), began_us);
   return known;
 }
 
-Result<Namespaces::Known> Namespaces::Describe(const Scrape& scrape) {
+// Runs of a namespace that was made since the last list are all to be counted, not only those since
+// it was noticed.
+void Namespaces::NoteNew(const Known& before, Known& known, std::set<std::string> listed,
+                         std::int64_t began_us) {
+  for (Namespace& one : known.watched) {
+    if (const Namespace* const old = Find(before, one.name)) one.since_us = old->since_us;
+    if (!listed_.contains(one.name)) one.since_us = listed_us_;
+  }
+  listed_ = std::move(listed);
+  listed_us_ = began_us;
+}
+
+// `down`: why the server cannot be asked at all. What is configured is watched all the same, so
+// that counters of the state file are served.
+Namespaces::Known Namespaces::Describe(const Scrape& scrape, const Known& before,
+                                       std::optional<Error> down) {
   Known known;
+  known.failure = down;
   std::vector<std::string> names = options_.names;
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
   names.erase(repeated.begin(), repeated.end());
   for (const std::string& name : names) {
-    auto one = frontend_->DescribeNamespace(scrape, name);
+    auto one = down ? Result<Namespace>(Fail(*down)) : frontend_->DescribeNamespace(scrape, name);
     if (one) {
       one->name = name;
       known.watched.push_back(std::move(*one));
@@ -112,8 +146,9 @@ Result<Namespaces::Known> Namespaces::Describe(const Scrape& scrape) {
     // else is tried again soon, and the namespace is watched all the same: it was asked for.
     const bool refused =
         one.error().code == Errc::kDenied || one.error().code == Errc::kUnsupported;
-    if (!refused) known.failure = std::move(one.error()).Wrap("namespace " + name);
-    known.watched.push_back({.name = name});
+    if (!refused && !down) known.failure = std::move(one.error()).Wrap("namespace " + name);
+    const Namespace* const old = refused ? nullptr : Find(before, name);
+    known.watched.push_back(old == nullptr ? Namespace{.name = name} : *old);
   }
   return known;
 }

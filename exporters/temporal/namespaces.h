@@ -4,7 +4,7 @@
 // over a reload.
 //
 //   const auto list = namespaces.Get(scrape);
-//   if (!list) return Fail(list.error());  // none was ever read
+//   if (!list) return Fail(list.error());  // none was ever read, and none is configured
 //   for (const Namespace& one : **list) ...
 
 #include <condition_variable>
@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ enum class NamespaceState : std::int32_t {
 
 struct Namespace {
   std::string name;
+  // Of one that the list before did not have: when that was read, Unix microseconds. Else 0.
+  std::int64_t since_us = 0;
   // False: named by the configuration, and the server does not describe it to us (credentials that
   // may list runs but not describe). Nothing below is known then.
   bool described = false;
@@ -64,13 +67,16 @@ class Namespaces {
     std::optional<std::int64_t> registered, deprecated, deleted;
     std::size_t left_out = 0;        // by `most`
     std::optional<Error> failure{};  // of the last read, if the list is an older one or in part
+    Mono read_at{};
   };
   Result<std::shared_ptr<const Known>> Get(const Scrape& scrape);
 
  private:
-  Result<Known> Read(const Scrape& scrape);
-  Result<Known> Discover(const Scrape& scrape);
-  Result<Known> Describe(const Scrape& scrape);
+  Result<Known> Read(const Scrape& scrape, const Known& before);
+  Result<Known> Discover(const Scrape& scrape, const Known& before);
+  Known Describe(const Scrape& scrape, const Known& before, std::optional<Error> down);
+  void NoteNew(const Known& before, Known& known, std::set<std::string> listed,
+               std::int64_t began_us);
 
   const std::shared_ptr<Frontend> frontend_;
   const NamespaceOptions options_;
@@ -79,6 +85,9 @@ class Namespaces {
   bool reading_ = false;
   std::shared_ptr<const Known> known_;  // none until the first success
   Mono next_read_{};
+  // Of the last complete list, by whoever reads: all of its names, and when it began.
+  std::set<std::string> listed_;
+  std::int64_t listed_us_ = 0;
 };
 
 }  // namespace sidecar::temporal

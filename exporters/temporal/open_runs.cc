@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "exporters/temporal/series_table.h"
+
 namespace sidecar::temporal {
 namespace {
 
 constexpr int kPage = 1'000;
 constexpr int kSqlitePage = 200;  // 1,000 rows hold its one connection for a second (1.32)
 constexpr std::size_t kMostKeys = 200, kMostTypes = 200, kTypesAtOnce = 8;
-constexpr std::string_view kOther = "__other__";
 
 // Names that every store matches in a query. Others (quotes, backslashes, control characters) are
 // counted where rows are read, and cannot be asked for by name.
@@ -72,9 +73,10 @@ Result<OpenState> OpenRuns::ReadAll(const Scrape& scrape, const std::string& nam
     for (const Execution& run : page->rows) {
       if (!IsOpen(run.status)) continue;  // closed since the query began
       book_.Saw(name_space, run.task_queue, scrape.clock().mono());
-      ++state.counts[{run.type, run.task_queue, run.status}];
+      const std::string type = BoundedLabel(run.type);
+      ++state.counts[{type, BoundedLabel(run.task_queue), run.status}];
       if (run.start_ns == 0) continue;
-      auto [oldest, added] = state.oldest_start_ns.try_emplace(run.type, run.start_ns);
+      auto [oldest, added] = state.oldest_start_ns.try_emplace(type, run.start_ns);
       oldest->second = std::min(oldest->second, run.start_ns);
     }
     rows += static_cast<std::int64_t>(page->rows.size());
@@ -109,7 +111,7 @@ Result<OpenState> OpenRuns::ReadSome(const Scrape& scrape, const std::string& na
     type->second = {.open = *open, .at = scrape.clock().mono()};
   }
   for (const auto& [type, count] : types_) {
-    if (count.open >= 0) state.counts[{type, {}, Status::kRunning}] = count.open;
+    if (count.open >= 0) state.counts[{BoundedLabel(type), {}, Status::kRunning}] += count.open;
   }
   return state;
 }

@@ -1,6 +1,9 @@
 #include "exporters/temporal/queue_book.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace sidecar::temporal {
 namespace {
@@ -8,6 +11,31 @@ namespace {
 constexpr std::chrono::hours kForgottenAfter{24};
 
 }  // namespace
+
+bool QueueBook::Excluded(std::string_view queue) const {
+  return std::ranges::any_of(exclude_, [name = std::string(queue)](const std::string& glob) {
+    return fnmatch(glob.c_str(), name.c_str(), 0) == 0;
+  });
+}
+
+bool QueueBook::excluded(std::string_view queue) const {
+  const std::scoped_lock lock(mutex_);
+  return Excluded(queue);
+}
+
+void QueueBook::Exclude(std::vector<std::string> globs) {
+  const std::scoped_lock lock(mutex_);
+  if (globs == exclude_) return;
+  exclude_ = std::move(globs);
+  for (auto& [name, queues] : of_) {
+    std::erase_if(queues.seen, [this](const auto& queue) { return Excluded(queue.first); });
+  }
+}
+
+void QueueBook::Forget(const std::string& name_space) {
+  const std::scoped_lock lock(mutex_);
+  of_.erase(name_space);
+}
 
 void QueueBook::Saw(std::string_view name_space, std::string_view queue, Mono now) {
   if (queue.empty()) return;
@@ -18,6 +46,8 @@ void QueueBook::Saw(std::string_view name_space, std::string_view queue, Mono no
   const auto known = queues.seen.find(queue);
   if (known != queues.seen.end()) {
     known->second = std::max(known->second, now);
+  } else if (Excluded(queue)) {
+    return;
   } else if (queues.seen.size() < most_) {
     queues.seen.emplace(std::string(queue), now);
   } else {

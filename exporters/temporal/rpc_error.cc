@@ -78,12 +78,13 @@ Errc ErrcOf(Code code) {
     case Code::kNotFound:
       return Errc::kNoData;
     case Code::kPermissionDenied:
-    case Code::kUnauthenticated:
       return Errc::kDenied;
     case Code::kResourceExhausted:
       return Errc::kLimit;
     default:
-      return Errc::kUnavailable;  // UNKNOWN is "something went wrong, please retry" (1.32)
+      // UNKNOWN is "something went wrong, please retry" (1.32). UNAUTHENTICATED is no refusal of
+      // one collector in one namespace: a key that is being rotated lets nobody in, for a moment.
+      return Errc::kUnavailable;
   }
 }
 

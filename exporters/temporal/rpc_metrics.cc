@@ -5,6 +5,10 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <map>
+#include <mutex>
+#include <vector>
+
 namespace sidecar::temporal {
 namespace {
 
@@ -44,6 +48,21 @@ struct RpcMetrics::Impl {
                  .Help("Calls a second that the budget allows: halved by each throttling.")
                  .Register(registry)) {}
 
+  // A series that names a namespace: kept, to be removed with it.
+  template <class T>
+  T& Of(Family<T>& family, const std::string& name_space, const Labels& labels) {
+    T& series = family.Add(labels);
+    if constexpr (std::is_same_v<T, Counter>) {
+      counters[name_space].insert({&series, &family});
+    } else {
+      gauges[name_space].insert({&series, &family});
+    }
+    return series;
+  }
+
+  std::mutex mutex;  // a series is not removed while another thread writes to it
+  std::map<std::string, std::map<Counter*, Family<Counter>*>> counters;
+  std::map<std::string, std::map<Gauge*, Family<Gauge>*>> gauges;
   Family<Counter>&calls, &throttled, &used, &waited, &refused;
   Family<Histogram>& seconds;
   Family<Gauge>& rate;
@@ -61,8 +80,10 @@ void RpcMetrics::Called(std::string_view method, std::string_view code, double s
 
 void RpcMetrics::Throttled(std::string_view method, const std::string& name_space,
                            std::string_view cause, std::string_view scope) {
-  impl_->throttled
-      .Add({{"method", std::string(method)},
+  const std::scoped_lock lock(impl_->mutex);
+  impl_
+      ->Of(impl_->throttled, name_space,
+           {{"method", std::string(method)},
             {"temporal_namespace", name_space},
             {"cause", std::string(cause)},
             {"scope", std::string(scope)}})
@@ -72,17 +93,28 @@ void RpcMetrics::Throttled(std::string_view method, const std::string& name_spac
 void RpcMetrics::Used(std::string_view bucket, const std::string& name_space,
                       double waited_seconds) {
   const Labels labels = BucketLabels(bucket, name_space);
-  impl_->used.Add(labels).Increment();
-  impl_->waited.Add(labels).Increment(waited_seconds);
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->Of(impl_->used, name_space, labels).Increment();
+  impl_->Of(impl_->waited, name_space, labels).Increment(waited_seconds);
 }
 
 void RpcMetrics::Refused(std::string_view bucket, const std::string& name_space) {
-  impl_->refused.Add(BucketLabels(bucket, name_space)).Increment();
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->Of(impl_->refused, name_space, BucketLabels(bucket, name_space)).Increment();
 }
 
 void RpcMetrics::Rate(std::string_view bucket, const std::string& name_space,
                       double calls_per_second) {
-  impl_->rate.Add(BucketLabels(bucket, name_space)).Set(calls_per_second);
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->Of(impl_->rate, name_space, BucketLabels(bucket, name_space)).Set(calls_per_second);
+}
+
+void RpcMetrics::Forget(const std::string& name_space) {
+  const std::scoped_lock lock(impl_->mutex);
+  for (const auto& [series, family] : impl_->counters[name_space]) family->Remove(series);
+  for (const auto& [series, family] : impl_->gauges[name_space]) family->Remove(series);
+  impl_->counters.erase(name_space);
+  impl_->gauges.erase(name_space);
 }
 
 }  // namespace sidecar::temporal

@@ -27,6 +27,7 @@ class RpcMetrics {
   // `bucket` is "visibility", "execution" or "total".
   void Used(std::string_view bucket, const std::string& name_space, double waited_seconds);
   void Refused(std::string_view bucket, const std::string& name_space);
+  void Forget(const std::string& name_space);  // the series that name it
   void Rate(std::string_view bucket, const std::string& name_space, double calls_per_second);
 
  private:

@@ -1,11 +1,13 @@
 #pragma once
 // Counters and histograms by labels, bounded: past the limits the first label becomes "__other__",
 // then every label that comes from outside. Cells are kept until the process ends, as counters must
-// be.
+// be. The rows whose every label from outside is "__other__" are beyond the limits and take nothing
+// of the budget: there is always room for them, and whoever shows the table allows for them.
 //
 // What scrapes see is a snapshot, made by Publish, of rows that no longer change (a row is copied
 // when it is written to after that). A new row is shown as zero until a scrape has had it and a
-// Publish has followed, since Prometheus takes the first value of a series for nothing gained.
+// Publish has followed, since Prometheus takes the first value of a series for nothing gained. Any
+// reader is such a scrape: of several, those that come later may miss the zero.
 //
 // One thread, except that a snapshot may be read by any, while later ones are made.
 //
@@ -13,8 +15,10 @@
 //   ++table.At({type, queue}).started;
 //   auto rows = table.Publish();
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -38,7 +42,6 @@ class SeriesBudget {
     used_ -= series;
     return false;
   }
-  void Add(std::int64_t series) { used_ += series; }
   void Return(std::int64_t series) { used_ -= series; }
   void Limit(std::int64_t most) { most_ = most; }
   std::int64_t used() const { return used_; }
@@ -59,8 +62,8 @@ class SeriesTable {
   };
   using Rows = std::vector<std::shared_ptr<const Row>>;  // by labels
   struct Shape {
-    std::size_t unbounded = N;  // the first labels; the others have few values
-    std::int64_t cost = 1;      // series of a row
+    std::ptrdiff_t unbounded = N;  // the first labels; the others have few values
+    std::int64_t cost = 1;         // series of a row
   };
 
   SeriesTable(Shape shape, std::shared_ptr<SeriesBudget> budget)
@@ -78,19 +81,13 @@ class SeriesTable {
   // The cell to write to, until the next Publish. Labels must be bounded.
   Cell& At(Labels labels) {
     auto found = rows_.find(labels);
-    if (found == rows_.end() && !Room(1)) {
-      ++overflow_;
-      labels[0] = kOther;
-      found = rows_.find(labels);
-      if (found == rows_.end() && others_ >= kOthers) {
-        for (std::size_t i = 0; i < shape_.unbounded; ++i) labels[i] = kOther;
-        found = rows_.find(labels);
+    if (found == rows_.end()) {
+      if (!Room(labels)) {
+        ++overflow_;
+        Fold(labels);
       }
-      if (found == rows_.end()) ++others_;
-      budget_->Add(found == rows_.end() ? shape_.cost : 0);
-      taken_ += found == rows_.end() ? shape_.cost : 0;
+      found = rows_.try_emplace(labels).first;
     }
-    if (found == rows_.end()) found = rows_.emplace(labels, Slot{}).first;
     Slot& slot = found->second;
     if (!slot.fresh) {
       slot.row = slot.row ? std::make_shared<Row>(*slot.row) : std::make_shared<Row>();
@@ -134,24 +131,41 @@ class SeriesTable {
   std::uint64_t overflow() const { return overflow_; }  // writes that found no room
 
  private:
-  static constexpr std::size_t kOthers = 50;  // rows past the limit, that keep the other labels
+  static constexpr std::int64_t kOthers = 50;  // rows past the limit, that keep the other labels
   struct Slot {
     std::shared_ptr<Row> row{};
     bool fresh = false;  // not in a snapshot: may be written to
   };
 
-  bool Room(std::int64_t rows) {
-    const std::int64_t series = rows * shape_.cost;
-    if (taken_ + series > most_ || !budget_->Take(series)) return false;
-    taken_ += series;
+  // Whether there may be a row of these labels. Rows of "__other__" have bounds of their own, so
+  // that what is restored finds the room that it had.
+  bool Room(const Labels& labels) {
+    const bool other = labels[0] == kOther;
+    if (other && AllOther(labels)) return true;
+    if (other ? others_ >= kOthers : named_ + shape_.cost > most_) return false;
+    if (!budget_->Take(shape_.cost)) return false;
+    taken_ += shape_.cost;
+    (other ? others_ : named_) += other ? 1 : shape_.cost;
     return true;
+  }
+  bool AllOther(const Labels& labels) const {
+    return std::all_of(labels.begin(), labels.begin() + shape_.unbounded,
+                       [](const std::string& label) { return label == kOther; });
+  }
+  // To the row that counts what found no room.
+  void Fold(Labels& labels) {
+    labels[0] = kOther;
+    if (rows_.contains(labels) || Room(labels)) return;
+    std::fill_n(labels.begin(), shape_.unbounded, std::string(kOther));
   }
 
   Shape shape_;
-  std::shared_ptr<SeriesBudget> budget_;  // shared with the tables of other namespaces
-  std::int64_t most_ = INT64_MAX, taken_ = 0;
+  std::shared_ptr<SeriesBudget> budget_;       // shared with the tables of other namespaces
+  std::int64_t most_ = INT64_MAX, named_ = 0;  // series of this table
+  std::int64_t others_ = 0;                    // rows
+  std::int64_t taken_ = 0;                     // of the budget
   std::map<Labels, Slot> rows_;
-  std::size_t others_ = 0, hidden_ = 0;
+  std::size_t hidden_ = 0;
   std::uint64_t overflow_ = 0;
   bool changed_ = true;
   std::shared_ptr<const Rows> published_ = std::make_shared<const Rows>();

@@ -35,6 +35,16 @@ std::string Folder(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// What was renamed or removed in it is so on disk.
+Result<> SyncFolder(const std::string& path) {
+  const std::string folder = Folder(path);
+  const UniqueFd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() >= 0 && ::fsync(directory.get()) != 0 && errno != EINVAL) {
+    return Fail(ErrnoError("fsync", folder, errno));
+  }
+  return {};
+}
+
 Result<> WriteAll(int fd, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
@@ -135,6 +145,7 @@ std::string StateFile::Section(const std::string& name_space) const {
 
 Result<> StateFile::Commit(const std::string& name_space, std::string bytes) {
   std::unique_lock lock(mutex_);
+  if (!open_) return Fail(Errc::kUnavailable, "the state file " + path_ + " is not open");
   sections_[name_space] =
       std::make_shared<StateSection>(StateSection{WallSeconds(clock_), std::move(bytes)});
   const std::uint64_t mine = ++wanted_;
@@ -145,6 +156,8 @@ Result<> StateFile::Commit(const std::string& name_space, std::string bytes) {
     }
     writing_ = true;
     const std::uint64_t covered = wanted_;
+    const std::int64_t now = WallSeconds(clock_);
+    std::erase_if(sections_, [now](const auto& s) { return s.second->saved_s < now - kForgetS; });
     const StateSections sections = sections_;
     lock.unlock();
     Result<> result = Write(sections);
@@ -157,28 +170,43 @@ Result<> StateFile::Commit(const std::string& name_space, std::string bytes) {
   return last_;
 }
 
+// Namespaces that are watched no more have no room where those that are need it.
+std::string StateFile::Encode(StateSections sections) const {
+  constexpr std::int64_t kGoneS = 3'600;
+  std::string bytes = EncodeState(frontend_, sections);
+  if (bytes.size() <= kMaxStateBytes) return bytes;
+  const std::int64_t now = WallSeconds(clock_);
+  std::erase_if(sections, [now](const auto& s) { return s.second->saved_s < now - kGoneS; });
+  return EncodeState(frontend_, sections);
+}
+
 // One thread at a time.
 Result<> StateFile::Write(const StateSections& sections) {
-  const std::string bytes = EncodeState(frontend_, sections);
+  const std::string bytes = Encode(sections);
   Result<> result =
       bytes.size() > kMaxStateBytes ? Fail(Errc::kLimit, "more than 256 MiB") : Replace(bytes);
-  if (!result) {
-    ::unlink((path_ + ".tmp").c_str());
-    ::unlink(path_.c_str());
-  }
+  const bool removed = result || Remove();
   const std::scoped_lock lock(mutex_);
   const bool failed_before = !last_.has_value();
   ++(result ? stats_.writes : stats_.failures);
   stats_.bytes = result ? bytes.size() : 0;
   if (!result && !failed_before) {
-    log_.Error(
-        "state file cannot be written and was removed: after a restart Temporal counters "
-        "start anew",
-        {{"path", path_}, {"err", result.error().message}});
+    log_.Error(removed ? "state file cannot be written and was removed: after a restart Temporal "
+                         "counters start anew"
+                       : "state file can neither be written nor removed: remove it before a "
+                         "restart, or Temporal counters go back to what it says",
+               {{"path", path_}, {"err", result.error().message}});
   } else if (result && failed_before) {
     log_.Info("state file is written again", {{"path", path_}});
   }
   return result;
+}
+
+// Whether there is none left, also after a crash of the machine.
+bool StateFile::Remove() {
+  ::unlink((path_ + ".tmp").c_str());
+  if (::unlink(path_.c_str()) != 0 && errno != ENOENT) return ::access(path_.c_str(), F_OK) != 0;
+  return SyncFolder(path_).has_value();
 }
 
 Result<> StateFile::Replace(std::string_view bytes) {
@@ -191,12 +219,7 @@ Result<> StateFile::Replace(std::string_view bytes) {
   if (std::rename(temporary.c_str(), path_.c_str()) != 0) {
     return Fail(ErrnoError("rename", path_, errno));
   }
-  const std::string folder = Folder(path_);
-  const UniqueFd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() >= 0 && ::fsync(directory.get()) != 0 && errno != EINVAL) {
-    return Fail(ErrnoError("fsync", folder, errno));
-  }
-  return {};
+  return SyncFolder(path_);
 }
 
 StateFile::Stats StateFile::stats() const {

@@ -57,7 +57,7 @@ class StateFile {
   // As it was read; none if there was none. Of a namespace of which nothing was heard for a week,
   // none.
   std::string Section(const std::string& name_space) const;
-  // Returns when it is on disk.
+  // Returns when it is on disk. Only what is open is written.
   Result<> Commit(const std::string& name_space, std::string bytes);
 
   struct Stats {
@@ -72,6 +72,8 @@ class StateFile {
   void Read();
   Result<> Write(const StateSections& sections);
   Result<> Replace(std::string_view bytes);
+  bool Remove();
+  std::string Encode(StateSections sections) const;
 
   const std::string path_, frontend_;
   const Clock& clock_;

@@ -12,9 +12,11 @@ constexpr std::int64_t kMaxLateUs = 15 * kMinuteUs;
 constexpr std::size_t kMinutesKept = 240;
 constexpr int kMaxWindowPages = 100'000;  // of 1,000 rows: a server whose tokens go in circles
 constexpr int kLeftForCallMs = 10'500;    // a List has 10 s
+constexpr int kCleanMinutes = 24 * 60;    // of audits, until a grown late window is halved
 // A call every 15 s spares a server in trouble; one that throttles slows the budget besides.
 constexpr Millis kFirstRetry{1'000}, kLastRetry{15'000};
 constexpr Millis kOutage{10'000};  // of failing calls; rows may appear late when it is over
+constexpr Millis kRefusedAudit{600'000};
 
 std::int64_t Us(Millis value) { return value.count() * 1'000; }
 
@@ -38,17 +40,21 @@ Result<> Stream::Tick(const Context& context, const Count& count) {
       if (!window_ && !Plan(context)) break;
       result = ReadPage(context, count);
     }
-    if (result && !behind_) result = Audit(context);
+    if (result && !behind_) Audit(context);
   }
-  const StreamTime end = context.clock.Read(context.scrape.clock());
-  stats_.lag_seconds = static_cast<double>(std::max<std::int64_t>(end.us - done_, 0)) / 1e6;
-  stats_.seen = seen_.size();
-  stats_.behind = behind_;
   return result;
 }
 
+StreamStats Stream::stats() const {
+  StreamStats stats = stats_;
+  stats.done_us = done_;
+  stats.seen = seen_.size();
+  stats.behind = behind_;
+  return stats;
+}
+
 void Stream::StartAt(const StreamTime& now) {
-  floor_ = settled_ = done_ = now.us;
+  floor_ = settled_ = done_ = since_ > 0 ? std::min(since_, now.us) : now.us;
   audit_from_ = NextMinute(floor_);
   read_at_ = swept_at_ = now.mono;
 }
@@ -56,12 +62,12 @@ void Stream::StartAt(const StreamTime& now) {
 std::int64_t Stream::LateWindow(const Context& context) {
   std::int64_t late = Us(context.options.late_window);
   if (late == 0) late = (context.visibility.traits().sql ? 120 : 300) * kSecondUs;
-  return std::max(late, late_us_);
+  return late;
 }
 
 bool Stream::Plan(const Context& context) {
   const StreamTime now = context.clock.Read(context.scrape.clock());
-  late_us_ = LateWindow(context);
+  late_us_ = std::max(LateWindow(context), grown_us_);
   if (now.trusted) {
     if (now.us < done_) AcceptEarlierClock(now.us);
     if (now.us - done_ > Us(context.options.max_backfill)) GiveUp(context, now.us);
@@ -162,6 +168,7 @@ bool Stream::Take(const Execution& run, const Count& count) {
     ++stats_.late;
     stats_.max_lateness_seconds =
         std::max(stats_.max_lateness_seconds, static_cast<double>(lateness) / 1e6);
+    if (lateness > late_us_ / 4) clean_minutes_ = 0;
   }
   CountMinute(time);
   count(run);
@@ -250,17 +257,22 @@ Error Stream::Failed(const Context& context, Error error) {
 
 // Of every minute that is final: does the server have as many runs as were counted? It finds what
 // nothing else does, such as our clock ahead by more than the late window.
-Result<> Stream::Audit(const Context& context) {
+void Stream::Audit(const Context& context) {
   const StreamTime now = context.clock.Read(context.scrape.clock());
   const std::int64_t minute = audit_from_;
   // Long enough after the floor has passed that a run which came too late is there.
   const std::int64_t final = floor_ - late_us_;
-  if (!now.trusted || now.mono < audit_at_ || (minute + 1) * kMinuteUs > final) return {};
+  if (!now.trusted || now.mono < audit_at_ || (minute + 1) * kMinuteUs > final) return;
   const bool lagging = (minute + 3) * kMinuteUs < final;
   audit_at_ = now.mono + (lagging ? Millis(20'000) : Millis(60'000));
   auto there = context.visibility.Count(
       context.scrape, Between(attribute(), minute * kMinuteUs, (minute + 1) * kMinuteUs - 1));
-  if (!there) return Fail(std::move(there.error()));
+  if (!there) {
+    ++stats_.audit_failures;
+    const Errc why = there.error().code;
+    if (why == Errc::kDenied || why == Errc::kUnsupported) audit_at_ = now.mono + kRefusedAudit;
+    return;
+  }
   const auto counted = minutes_.find(minute);
   const auto here = static_cast<std::int64_t>(counted == minutes_.end() ? 0 : counted->second);
   ++stats_.audited;
@@ -269,13 +281,23 @@ Result<> Stream::Audit(const Context& context) {
   if (*there < here) stats_.extra += static_cast<std::uint64_t>(here - *there);
   if (*there > here) {
     stats_.missing += static_cast<std::uint64_t>(*there - here);
-    late_us_ = std::min(kMaxLateUs, 2 * LateWindow(context));
+    late_us_ = grown_us_ = std::min(kMaxLateUs, 2 * late_us_);
+    clean_minutes_ = 0;
+  } else {
+    AuditedClean(context);
   }
-  return {};
+}
+
+// A longer window costs reads and memory; one that is cut too early costs runs.
+void Stream::AuditedClean(const Context& context) {
+  if (grown_us_ == 0 || ++clean_minutes_ < kCleanMinutes) return;
+  clean_minutes_ = 0;
+  grown_us_ /= 2;
+  if (grown_us_ <= LateWindow(context)) grown_us_ = 0;
 }
 
 void Stream::Encode(StateWriter& out) const {
-  out.Signed(floor_).Signed(settled_).Signed(done_).Signed(late_us_).Signed(audit_from_);
+  out.Signed(floor_).Signed(settled_).Signed(done_).Signed(grown_us_).Signed(audit_from_);
   out.Number(again_ ? 1 : 0);
   if (again_) out.Signed(*again_);
   out.Number(minutes_.size());
@@ -298,7 +320,7 @@ bool Stream::Decode(StateReader& in) {
   read.floor_ = time();
   read.settled_ = time();
   read.done_ = time();
-  read.late_us_ = std::min(time(), kMaxLateUs);
+  read.grown_us_ = std::min(time(), kMaxLateUs);
   read.audit_from_ = time();
   if (in.Number() != 0) read.again_ = time();
   for (std::size_t left = in.Items(kMinutesKept); in.ok() && left > 0; --left) {

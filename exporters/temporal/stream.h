@@ -38,10 +38,11 @@ struct StreamStats {
   std::uint64_t late = 0;    // of them, those that only a sweep found
   std::uint64_t dropped_window = 0, dropped_decode = 0;
   std::uint64_t audited = 0, missing = 0, extra = 0;  // minutes, runs, runs
+  std::uint64_t audit_failures = 0;                   // Counts that were refused or failed
   double gap_seconds = 0;                             // of time given up
   double max_lateness_seconds = 0;
-  double lag_seconds = 0;  // now
-  std::size_t seen = 0;    // now
+  std::int64_t done_us = 0;  // up to where all was read
+  std::size_t seen = 0;      // now
   std::uint64_t pages = 0;
   bool behind = false;  // now: slices are being read
 };
@@ -56,13 +57,15 @@ class Stream {
   };
   using Count = std::function<void(const Execution&)>;
 
-  explicit Stream(StreamKind kind) : kind_(kind) {}
+  // `since`: Unix microseconds, where it begins; 0: with its first tick.
+  explicit Stream(StreamKind kind, std::int64_t since = 0) : kind_(kind), since_(since) {}
 
-  // Reads what is due, a number of pages at most. The error of a failed call; it was noted, and
-  // later ticks wait and try again.
+  // Reads what is due, a number of pages at most. The error of a failed read; it was noted, and
+  // later ticks wait and try again. An audit that fails is counted and no error: nothing depends on
+  // it, and a server may allow to list and not to count.
   Result<> Tick(const Context& context, const Count& count);
 
-  const StreamStats& stats() const { return stats_; }
+  StreamStats stats() const;
   std::int64_t done() const { return done_; }    // Unix microseconds; 0 before the first tick
   std::int64_t floor() const { return floor_; }  // likewise
 
@@ -86,7 +89,7 @@ class Stream {
   bool Take(const Execution& run, const Count& count);
   void Finish(const Context& context);
   Error Failed(const Context& context, Error error);
-  Result<> Audit(const Context& context);
+  void Audit(const Context& context);
   void StartAt(const StreamTime& now);
   void GiveUp(const Context& context, std::int64_t now);
   void AcceptEarlierClock(std::int64_t now);
@@ -95,13 +98,19 @@ class Stream {
   void RaiseFloor(std::int64_t floor);
   void RaiseFloorAtLimit(std::size_t limit);
   void CountMinute(std::int64_t time);
-  std::int64_t LateWindow(const Context& context);
+  static std::int64_t LateWindow(const Context& context);  // as configured
+  void AuditedClean(const Context& context);
   const char* attribute() const;
 
   StreamKind kind_;
+  std::int64_t since_;
   std::int64_t floor_ = 0, done_ = 0;
   std::int64_t settled_ = 0;  // where sweeps begin: the floor, unless `again_` holds that back
-  std::int64_t late_us_ = 0;  // grows when an audit finds that it was too short
+  std::int64_t late_us_ = 0;  // the late window as it is now
+  // Grows when an audit finds that the window was too short; less again after a day of audits that
+  // found nothing and of runs that came early enough.
+  std::int64_t grown_us_ = 0;
+  int clean_minutes_ = 0;
   SeenSet seen_;
   // After an outage or a backlog: the time from the floor until its end is to be read again. 0: it
   // is not over yet.

@@ -23,6 +23,11 @@ struct StreamTime {
   bool trusted = true;
 };
 
+// The time at `mono`, as it went on since.
+constexpr std::int64_t UsAt(const StreamTime& time, Mono mono) {
+  return time.us + std::chrono::duration_cast<std::chrono::microseconds>(mono - time.mono).count();
+}
+
 class StreamClock {
  public:
   StreamTime Read(const Clock& clock);

@@ -66,20 +66,56 @@ Streams::Snapshots Streams::snapshots() const {
   return snapshots;
 }
 
-void Streams::Follow(const NamespaceList& list) {
+Streams::Room Streams::room(const StreamOptions& options, std::size_t namespaces) const {
+  std::size_t most = namespaces;
+  {
+    const std::scoped_lock lock(mutex_);
+    most = std::max(most, entries_.size());
+  }
+  const auto count = static_cast<std::int64_t>(most);
+  return {.workflows = std::max(options.series_limit, budgets_.workflows->used()) +
+                       count * kWorkflowOtherSeries,
+          .activities = std::max(options.series_limit, budgets_.activities->used()) +
+                        count * kActivityOtherSeries};
+}
+
+Result<Streams::Snapshots> Streams::Show(Part part, Sink& sink) const {
+  std::vector<Error> failures;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [name, entry] : entries_) {
+      const Result<>& last = part == Part::kStreams ? entry->read : entry->histories;
+      if (!last) failures.push_back(Error(last.error()).Wrap("namespace " + name));
+    }
+  }
+  auto shown = snapshots();
+  if (shown.empty() && !failures.empty()) return Fail(std::move(failures.front()));
+  if (shown.empty()) return Fail(Errc::kNoData, "no namespace was read yet");
+  for (Error& failure : failures) sink.Warn(std::move(failure));
+  return shown;
+}
+
+std::vector<std::string> Streams::Follow(const Namespaces::Known& known) {
   std::map<std::string, std::shared_ptr<Entry>> gone;  // destroyed outside the lock
+  std::vector<std::string> names;
   const std::scoped_lock lock(mutex_);
+  // Another thread may have had a later list.
+  if (known.read_at < followed_) return names;
+  followed_ = known.read_at;
   gone = std::exchange(entries_, {});
-  for (const Namespace& one : list) {
+  for (const Namespace& one : known.watched) {
     auto& entry = entries_[one.name];
     const auto old = gone.find(one.name);
     if (old != gone.end()) {
       entry = std::move(old->second);
       gone.erase(old);
     } else {
-      entry = std::make_shared<Entry>(std::make_unique<NamespaceStreams>(one.name, budgets_, log_));
+      entry = std::make_shared<Entry>(
+          std::make_unique<NamespaceStreams>(one.name, budgets_, log_, one.since_us));
     }
   }
+  for (const auto& [name, entry] : gone) names.push_back(name);
+  return names;
 }
 
 std::shared_ptr<Streams::Entry> Streams::Next(Mono now) {
@@ -100,7 +136,9 @@ Result<> Streams::Work(TemporalEnv& env, const StreamOptions& options, StateFile
   budgets_.workflows->Limit(options.series_limit);
   budgets_.activities->Limit(options.series_limit);
   const auto known = env.namespaces().Get(scrape);
-  if (known) Follow((*known)->watched);
+  if (known) {
+    for (const std::string& name : Follow(**known)) env.Forget(name);
+  }
   Result<> result = known ? Result<>() : Fail(known.error());
   while (scrape.LeftMs() > kLeftForNamespaceMs && !scrape.stop().stop_requested()) {
     const auto entry = Next(scrape.clock().mono());
@@ -130,6 +168,11 @@ Result<> Streams::WorkOn(Entry& entry, TemporalEnv& env, const StreamOptions& op
   if (histories_open && env.gates().Record(kActivities, name, CodeOf(outcome.histories), now)) {
     log_.Warn("histories cannot be read in this namespace",
               {{"namespace", name}, {"err", outcome.histories.error().message}});
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    entry.read = outcome.streams;
+    if (histories_open) entry.histories = outcome.histories;
   }
   Result<> result = std::move(outcome.streams);
   if (result && !outcome.histories) result = std::move(outcome.histories);

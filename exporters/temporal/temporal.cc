@@ -84,6 +84,7 @@ class Temporal final : public Exporter {
       member.fingerprint += key;
       for (const std::string& name : options.namespaces.names) member.fingerprint += '/' + name;
     }
+    if (env) MakeRoom(options, env->streams(), *collectors);
     std::vector<Member<Task>> tasks;
     if (env) tasks = MakeStreamTasks(env, options.streams, options.namespaces.names.size());
     return Plan{std::move(*collectors), std::move(tasks), {}};
@@ -91,6 +92,23 @@ class Temporal final : public Exporter {
   void AddRoutes(Router&) override {}
 
  private:
+  // What counts past the series limit does so in "__other__": it must not fail the whole run. A
+  // limit that the collector's own table sets stays.
+  static void MakeRoom(const Options& options, const Streams& streams,
+                       std::vector<Member<Collector>>& collectors) {
+    constexpr std::size_t kSeriesBytes = 1'500;  // names at their longest, an exemplar each
+    const auto& names = options.namespaces.names;
+    const Streams::Room room =
+        streams.room(options.streams, names.empty() ? options.namespaces.most : names.size());
+    for (Member<Collector>& member : collectors) {
+      Limits& limits = member.schedule.limits;
+      if (limits.series != Limits{}.series) continue;
+      if (member.name == "workflows") limits.series = static_cast<std::size_t>(room.workflows);
+      if (member.name == "activities") limits.series = static_cast<std::size_t>(room.activities);
+      limits.bytes = std::max(limits.bytes, limits.series * kSeriesBytes);
+    }
+  }
+
   static std::shared_ptr<TemporalEnv> MakeEnv(const Options& options, const std::string& key,
                                               Keep& keep, Runtime runtime) {
     const auto metrics = keep.Get<RpcMetrics>(

@@ -32,6 +32,12 @@ std::shared_ptr<Visibility> TemporalEnv::visibility(const std::string& name_spac
   return std::make_shared<NamespaceReader>(frontend_, name_space);
 }
 
+void TemporalEnv::Forget(const std::string& name_space) {
+  queues_->Forget(name_space);
+  gates_->Forget(name_space);
+  frontend_->Forget(name_space);
+}
+
 std::shared_ptr<Histories> TemporalEnv::histories(const std::string& name_space) {
   return std::make_shared<NamespaceReader>(frontend_, name_space);
 }

@@ -53,6 +53,9 @@ class TemporalEnv {
   // Which collector is off in which namespace.
   Gates& gates() const { return *gates_; }
 
+  // Of a namespace that is no longer watched, all that was learned.
+  void Forget(const std::string& name_space);
+
   // State that outlives a reload. Only while the plan is built.
   template <class T, class Make>
   std::shared_ptr<T> Kept(const std::string& key, Make make) const {

@@ -7,12 +7,13 @@
 //
 // Errors:
 //   kLimit        refused by our own budget, throttled by the server, or a single row too large
-//   kUnavailable  no answer, or one that says "try again" (a bad page token does so too)
+//   kUnavailable  no answer, or one that says "try again" (a bad page token does so too); our
+//                 credentials are not accepted, or cannot be read
 //   kTimeout      the deadline passed or the run was stopped: the server may still be working on it
-//   kDenied       credentials or permission
+//   kDenied       permission
 //   kUnsupported  an RPC that the server does not know, or a query that it refuses
 //   kNoData       no such namespace or run
-//   kParse        an answer that is not what the API says
+//   kParse        an answer that is not what the API says, or a history too large for a message
 //
 // Times are Unix nanoseconds; 0 where the server sent none (or one before 1970, which it sends for
 // "none": versions up to 1.32).

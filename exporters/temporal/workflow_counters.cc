@@ -8,6 +8,8 @@ namespace {
 constexpr std::size_t kMaxRows = 10'000'000, kMaxLabel = 1'024;
 constexpr std::int64_t kCountSeries = 1 + std::ssize(kOutcomes);
 constexpr std::int64_t kTimeSeries = std::ssize(kWorkflowBounds) + 3;  // +Inf, sum, count
+constexpr std::int64_t kStatuses = 10;                                 // that Name knows
+static_assert(kCountSeries + kStatuses * kTimeSeries <= kWorkflowOtherSeries);
 
 }  // namespace
 

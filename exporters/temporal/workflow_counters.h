@@ -21,6 +21,9 @@ namespace sidecar::temporal {
 constexpr std::array kOutcomes = {Status::kCompleted,  Status::kFailed,   Status::kCanceled,
                                   Status::kTerminated, Status::kTimedOut, Status::kContinuedAsNew};
 
+// Of one namespace, beyond all limits: what "__other__" alone comes to.
+constexpr std::int64_t kWorkflowOtherSeries = 250;
+
 struct WorkflowCounts {
   std::uint64_t started = 0;
   std::array<std::uint64_t, kOutcomes.size()> closed{};

@@ -82,9 +82,9 @@ class Activities final : public Collector {
   explicit Activities(std::shared_ptr<TemporalEnv> env) : env_(std::move(env)) {}
 
   Result<> Collect(const Scrape&, Sink& sink) override {
-    const auto snapshots = env_->streams().snapshots();
-    if (snapshots.empty()) return Fail(Errc::kNoData, "no namespace was read yet");
-    for (const auto& [name, snapshot] : snapshots) {
+    const auto snapshots = env_->streams().Show(Streams::Part::kHistories, sink);
+    if (!snapshots) return Fail(snapshots.error());
+    for (const auto& [name, snapshot] : *snapshots) {
       PutCounts(sink, name, *snapshot->activities.counts);
       PutTimes(sink, kExecution.info(), name, *snapshot->activities.execution,
                std::integral_constant<std::size_t, 3>());

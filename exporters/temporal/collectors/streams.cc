@@ -2,6 +2,7 @@
 
 #include "exporters/temporal/streams.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "exporters/temporal/temporal_env.h"
@@ -40,6 +41,9 @@ constexpr auto kDropped = Counter("temporal_exporter_stream_dropped_total",
 constexpr auto kAudited = Counter("temporal_exporter_stream_audited_minutes_total",
                                   "Minutes whose runs the server was asked to count as well.",
                                   "temporal_namespace", "stream");
+constexpr auto kAuditFailures =
+    Counter("temporal_exporter_stream_audit_failures_total",
+            "Audits that the server did not answer or allow.", "temporal_namespace", "stream");
 constexpr auto kMissing = Counter("temporal_exporter_stream_audit_missing_total",
                                   "Runs that the server had in them and that were not counted.",
                                   "temporal_namespace", "stream");
@@ -70,18 +74,19 @@ constexpr auto kWriteFailures = Counter("temporal_exporter_state_write_failures_
 constexpr auto kBytes =
     Gauge("temporal_exporter_state_bytes", "Size of the state file; 0 if there is none.");
 constexpr FamilyInfo kFamilies[] = {
-    kEvents.info(),  kLate.info(),  kMaxLateness.info(), kLag.info(),     kBehind.info(),
-    kSeen.info(),    kPages.info(), kGap.info(),         kDropped.info(), kAudited.info(),
-    kMissing.info(), kExtra.info(), kEligible.info(),    kSampled.info(), kSkipped.info(),
-    kWaiting.info(), kRatio.info(), kOverflow.info(),    kWrites.info(),  kWriteFailures.info(),
-    kBytes.info()};
+    kEvents.info(),        kLate.info(),    kMaxLateness.info(), kLag.info(),      kBehind.info(),
+    kSeen.info(),          kPages.info(),   kGap.info(),         kDropped.info(),  kAudited.info(),
+    kAuditFailures.info(), kMissing.info(), kExtra.info(),       kEligible.info(), kSampled.info(),
+    kSkipped.info(),       kWaiting.info(), kRatio.info(),       kOverflow.info(), kWrites.info(),
+    kWriteFailures.info(), kBytes.info()};
 
 void PutStream(Sink& sink, const std::string& name, std::string_view stream,
-               const StreamStats& stats) {
+               const StreamStats& stats, std::int64_t now_us) {
+  const auto lag_us = static_cast<double>(std::max<std::int64_t>(now_us - stats.done_us, 0));
   sink.Add(kEvents, stats.events, name, stream);
   sink.Add(kLate, stats.late, name, stream);
   sink.Add(kMaxLateness, stats.max_lateness_seconds, name, stream);
-  sink.Add(kLag, stats.lag_seconds, name, stream);
+  sink.Add(kLag, lag_us / 1e6, name, stream);
   sink.Add(kBehind, stats.behind ? 1 : 0, name, stream);
   sink.Add(kSeen, stats.seen, name, stream);
   sink.Add(kPages, stats.pages, name, stream);
@@ -89,6 +94,7 @@ void PutStream(Sink& sink, const std::string& name, std::string_view stream,
   sink.Add(kDropped, stats.dropped_window, name, stream, "window");
   sink.Add(kDropped, stats.dropped_decode, name, stream, "decode");
   sink.Add(kAudited, stats.audited, name, stream);
+  sink.Add(kAuditFailures, stats.audit_failures, name, stream);
   sink.Add(kMissing, stats.missing, name, stream);
   sink.Add(kExtra, stats.extra, name, stream);
 }
@@ -109,7 +115,7 @@ class StreamsCollector final : public Collector {
  public:
   explicit StreamsCollector(std::shared_ptr<TemporalEnv> env) : env_(std::move(env)) {}
 
-  Result<> Collect(const Scrape&, Sink& sink) override {
+  Result<> Collect(const Scrape& scrape, Sink& sink) override {
     if (const StateFile* file = env_->state_file()) {
       const StateFile::Stats stats = file->stats();
       sink.Add(kWrites, stats.writes);
@@ -119,8 +125,10 @@ class StreamsCollector final : public Collector {
     const auto snapshots = env_->streams().snapshots();
     if (snapshots.empty()) return Fail(Errc::kNoData, "no namespace was read yet");
     for (const auto& [name, snapshot] : snapshots) {
-      PutStream(sink, name, "started", snapshot->started);
-      PutStream(sink, name, "closed", snapshot->closed);
+      // Now, not at the last read: one that is off or stuck falls further behind.
+      const std::int64_t now_us = UsAt(snapshot->at, scrape.clock().mono());
+      PutStream(sink, name, "started", snapshot->started, now_us);
+      PutStream(sink, name, "closed", snapshot->closed, now_us);
       PutHistories(sink, name, snapshot->histories);
       sink.Add(kOverflow, snapshot->workflow_overflow, name, "workflow");
       sink.Add(kOverflow, snapshot->activity_overflow, name, "activity");

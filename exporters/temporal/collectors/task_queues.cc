@@ -1,15 +1,15 @@
 // Task queues: backlog, its age, rates and pollers (DescribeTaskQueue of every queue that runs,
 // histories or the configuration name).
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "exporters/temporal/each_namespace.h"
 #include "exporters/temporal/frontend.h"
 #include "exporters/temporal/open_runs.h"
+#include "exporters/temporal/series_table.h"
 
 namespace sidecar::temporal {
 namespace {
@@ -100,19 +100,20 @@ class TaskQueues final : public Collector {
     return code == Errc::kNoData || code == Errc::kUnsupported;
   }
 
-  // What is known, without what is excluded. At the start nobody may have seen any: then the newest
-  // open runs are looked at, every five minutes.
-  Result<std::vector<std::string>> Queues(const std::string& name, const Scrape& scrape) {
+  // Those of the configuration, and those that were seen. At the start nobody may have seen any:
+  // then the newest open runs are looked at, every five minutes.
+  Result<std::set<std::string>> Queues(const std::string& name, const Scrape& scrape) {
     QueueBook& book = env_->queues();
+    book.Exclude(options_.exclude);
+    std::set<std::string> queues;
     for (const std::string& configured : env_->options().task_queues) {
       const auto slash = configured.find('/');
-      if (slash == std::string::npos) {
-        book.Saw(name, configured, scrape.clock().mono());
-      } else if (configured.substr(0, slash) == name) {
-        book.Saw(name, configured.substr(slash + 1), scrape.clock().mono());
-      }
+      const bool everywhere = slash == std::string::npos;
+      if (!everywhere && configured.substr(0, slash) != name) continue;
+      const std::string queue = everywhere ? configured : configured.substr(slash + 1);
+      if (!book.excluded(queue)) queues.insert(queue);
     }
-    std::vector<std::string> queues = book.Of(name, scrape.clock().mono());
+    queues.merge(Seen(name, scrape));
     const Mono now = scrape.clock().mono();
     if (queues.empty() && now >= look_again_[name]) {
       look_again_[name] = now + std::chrono::minutes(5);
@@ -122,18 +123,19 @@ class TaskQueues final : public Collector {
       for (const Execution& run : page->rows) {
         book.Saw(name, run.task_queue, scrape.clock().mono());
       }
-      queues = book.Of(name, scrape.clock().mono());
+      queues = Seen(name, scrape);
     }
-    std::erase_if(queues, [&](const std::string& queue) {
-      return std::ranges::any_of(options_.exclude, [&](const std::string& glob) {
-        return fnmatch(glob.c_str(), queue.c_str(), 0) == 0;
-      });
-    });
     return queues;
   }
 
+  std::set<std::string> Seen(const std::string& name, const Scrape& scrape) const {
+    const auto seen = env_->queues().Of(name, scrape.clock().mono());
+    return {seen.begin(), seen.end()};
+  }
+
   static void Show(const std::string& name, const Answered& one, const Scrape& scrape, Sink& sink) {
-    const auto& [queue, type, answer] = one;
+    const auto& [name_of_queue, type, answer] = one;
+    const std::string queue = BoundedLabel(name_of_queue);
     if (answer.stats) {
       sink.Add(kBacklog, answer.stats->backlog, name, queue, type);
       sink.Add(kBacklogAge, answer.stats->backlog_age_seconds, name, queue, type);
@@ -143,11 +145,11 @@ class TaskQueues final : public Collector {
     } else if (answer.backlog_hint) {
       sink.Add(kBacklog, *answer.backlog_hint, name, queue, type);
     }
-    ShowPollers(name, one, scrape, sink);
+    ShowPollers(name, queue, one, scrape, sink);
   }
 
-  static void ShowPollers(const std::string& name, const Answered& one, const Scrape& scrape,
-                          Sink& sink) {
+  static void ShowPollers(const std::string& name, const std::string& queue, const Answered& one,
+                          const Scrape& scrape, Sink& sink) {
     const std::int64_t now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
                                     scrape.clock().wall().time_since_epoch())
                                     .count();
@@ -157,13 +159,14 @@ class TaskQueues final : public Collector {
     for (const Poller& poller : one.answer.pollers) {
       last_ns = std::max(last_ns, poller.last_access_ns);
       if (now_ns - poller.last_access_ns > kLiveNs) continue;
-      ++live[{poller.versioned ? poller.deployment : "", poller.build_id}];
+      ++live[{poller.versioned ? BoundedLabel(poller.deployment) : "",
+              BoundedLabel(poller.build_id)}];
     }
     for (const auto& [worker, count] : live) {
-      sink.Add(kPollers, count, name, one.queue, one.type, worker.first, worker.second);
+      sink.Add(kPollers, count, name, queue, one.type, worker.first, worker.second);
     }
     if (last_ns > 0) {
-      sink.Add(kLastAccess, static_cast<double>(last_ns) / 1e9, name, one.queue, one.type);
+      sink.Add(kLastAccess, static_cast<double>(last_ns) / 1e9, name, queue, one.type);
     }
   }
 

@@ -42,9 +42,9 @@ class Workflows final : public Collector {
   explicit Workflows(std::shared_ptr<TemporalEnv> env) : env_(std::move(env)) {}
 
   Result<> Collect(const Scrape&, Sink& sink) override {
-    const auto snapshots = env_->streams().snapshots();
-    if (snapshots.empty()) return Fail(Errc::kNoData, "no namespace was read yet");
-    for (const auto& [name, snapshot] : snapshots) Put(sink, name, *snapshot);
+    const auto snapshots = env_->streams().Show(Streams::Part::kStreams, sink);
+    if (!snapshots) return Fail(snapshots.error());
+    for (const auto& [name, snapshot] : *snapshots) Put(sink, name, *snapshot);
     return {};
   }
 

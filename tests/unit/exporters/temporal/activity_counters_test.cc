@@ -280,18 +280,34 @@ TEST_F(HistorySamplerTest, ARunThatIsGoneIsLeftOut) {
   EXPECT_EQ(sampler_.stats().sampled, 1U);
 }
 
-TEST_F(HistorySamplerTest, AnOutageLosesNothingUnlessOneRunFailsAgainAndAgain) {
-  bool down = true;
-  histories_.fault = [&](const std::string& run) -> std::optional<Error> {
-    if (down || run == "2") return Error{Errc::kUnavailable, "down"};
+TEST_F(HistorySamplerTest, AnOutageOfTenMinutesLosesNothing) {
+  for (const Errc code : {Errc::kUnavailable, Errc::kTimeout, Errc::kLimit}) {
+    sampler_ = HistorySampler();
+    Offer(100);
+    Ticks(5);
+    histories_.fault = [&](const std::string&) { return std::optional(Error{code, "down"}); };
+    for (int id = 1; id <= 20; ++id) Offer(id);
+    Ticks(300);
+    EXPECT_EQ(sampler_.stats().waiting, 20U);
+    histories_.fault = [](const std::string&) { return std::nullopt; };
+    Ticks(100);
+    EXPECT_EQ(sampler_.stats().sampled, 21U);
+    EXPECT_EQ(sampler_.stats().failed, 0U);
+  }
+}
+
+TEST_F(HistorySamplerTest, ARunThatFailsWhileOthersAreReadIsGivenUp) {
+  histories_.fault = [](const std::string& run) -> std::optional<Error> {
+    if (run == "2") return Error{Errc::kUnavailable, "data loss"};
     return std::nullopt;
   };
   for (int id = 1; id <= 3; ++id) Offer(id);
-  Ticks(3);
-  EXPECT_EQ(sampler_.stats().waiting, 3U);
-  down = false;
-  Ticks(100);
-  EXPECT_EQ(sampler_.stats().sampled, 2U);
+  for (int id = 4; id < 100; ++id) {
+    Ticks(10);
+    Offer(id);
+  }
+  Ticks(10);
+  EXPECT_EQ(sampler_.stats().sampled, 98U);
   EXPECT_EQ(sampler_.stats().failed, 1U);
 }
 

@@ -220,6 +220,18 @@ TEST(OpenWorkflows, NamespaceThatFailsIsLeftOutAndSaid) {
   EXPECT_THAT(ran.text, Not(HasSubstr("\"bad\"")));
 }
 
+TEST(OpenWorkflows, NamesOfAnyLengthAreCutAndCounted) {
+  FrontendHarness temporal("1.32.0");
+  temporal.transport->Answer("CountWorkflowExecutions", Counted(2));
+  ws::ListWorkflowExecutionsResponse list;
+  AddRun(list, std::string(10'000, 'x') + "a", std::string(10'000, 'y'), 5);
+  AddRun(list, std::string(10'000, 'x') + "b", std::string(10'000, 'y'), 5);
+  temporal.transport->Answer("ListWorkflowExecutions", list);
+  const Ran ran = Running(temporal, "open_workflows").Run();
+  EXPECT_THAT(ran.text, HasSubstr("workflow_type=\"" + std::string(200, 'x') + "\",task_queue=\"" +
+                                  std::string(200, 'y') + "\",status=\"running\"} 2\n"));
+}
+
 void Describe(FrontendHarness& temporal) {
   temporal.transport->On("DescribeTaskQueue", [&temporal](const Request& request) {
     ws::DescribeTaskQueueRequest asked;
@@ -256,6 +268,25 @@ TEST(TaskQueues, Golden) {
   const Ran ran = Running(temporal, "task_queues").Run();
   ASSERT_TRUE(ran.result) << ran.result.error().message;
   ExpectGolden(ran.text, "temporal/task_queues.prom");
+}
+
+TEST(TaskQueues, NamesOfAnyLengthAreCut) {
+  FrontendHarness temporal("1.32.0");
+  temporal.env->queues().Saw("default", std::string(5'000, 'q'), temporal.clock.mono());
+  Describe(temporal);
+  EXPECT_THAT(Running(temporal, "task_queues").Run().text,
+              HasSubstr("task_queue=\"" + std::string(200, 'q') + "\""));
+}
+
+TEST(TaskQueues, ConfiguredOnesNeedNoPlace) {
+  FrontendHarness temporal("1.32.0", {.names = {"default"}}, {.task_queues = {"wanted", "b/not"}});
+  for (int i = 0; i < 300; ++i) {
+    temporal.env->queues().Saw("default", "q" + std::to_string(i), temporal.clock.mono());
+  }
+  Describe(temporal);
+  const Ran ran = Running(temporal, "task_queues").Run();
+  EXPECT_THAT(ran.text, HasSubstr("task_queue=\"wanted\""));
+  EXPECT_THAT(ran.text, Not(HasSubstr("task_queue=\"not\"")));
 }
 
 TEST(TaskQueues, AreFoundInOpenRunsWhenNobodySawAny) {

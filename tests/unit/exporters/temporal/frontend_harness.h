@@ -17,10 +17,11 @@
 namespace sidecar::temporal {
 
 struct FrontendHarness {
-  explicit FrontendHarness(const std::string& version, NamespaceOptions namespaces = {}) {
+  explicit FrontendHarness(const std::string& version, NamespaceOptions namespaces = {},
+                           TemporalOptions options = {}) {
     Answer(*transport, version);
     env = std::make_shared<TemporalEnv>(
-        TemporalOptions{}, frontend, std::make_shared<Namespaces>(frontend, std::move(namespaces)),
+        std::move(options), frontend, std::make_shared<Namespaces>(frontend, std::move(namespaces)),
         Runtime{.clock = clock, .log = log, .pool = pool, .self = self});
   }
   sidecar::Scrape Scrape(Millis time = Millis(20'000)) {
@@ -37,8 +38,7 @@ struct FrontendHarness {
   std::shared_ptr<ScriptedTransport> transport = std::make_shared<ScriptedTransport>();
   std::shared_ptr<RpcMetrics> metrics = std::make_shared<RpcMetrics>(self);
   std::shared_ptr<CallBudget> budget = std::make_shared<CallBudget>(
-      BudgetOptions{
-          .visibility = {1'000, 1'000}, .execution = {1'000, 1'000}, .total = {1'000, 1'000}},
+      BudgetOptions{.visibility = {1e6, 1e6}, .execution = {1e6, 1e6}, .total = {1e6, 1e6}},
       metrics);
   std::shared_ptr<Frontend> frontend = std::make_shared<Frontend>(transport, budget, metrics);
   std::shared_ptr<TemporalEnv> env;

@@ -181,6 +181,54 @@ TEST(Frontend, ServerIsAskedOnceAMinute) {
   EXPECT_EQ(temporal.frontend->traits().version, "1.33.1");
 }
 
+TEST(Frontend, ClusterThatDoesNotAnswerOnceStaysWhatItWas) {
+  FrontendHarness temporal("1.32.0");
+  ASSERT_TRUE(temporal.frontend->Server(temporal.Scrape()));
+  temporal.clock.Advance(Millis(60'000));
+  temporal.transport->On("GetClusterInfo",
+                         [](const Request&) -> Reply { return {.code = Code::kInternal}; });
+  const auto server = temporal.frontend->Server(temporal.Scrape());
+  ASSERT_TRUE(server);
+  EXPECT_TRUE((*server)->cluster_known);
+  EXPECT_EQ((*server)->visibility_store, "sqlite");
+  EXPECT_TRUE(temporal.frontend->traits().sqlite);
+  Answer(*temporal.transport, "1.33.1");  // and is asked again at once
+  ASSERT_TRUE(temporal.frontend->Server(temporal.Scrape()));
+  EXPECT_EQ(temporal.frontend->traits().version, "1.33.1");
+}
+
+TEST(Frontend, PagesGrowAgainAfterAHundredThatPassed) {
+  FrontendHarness temporal("1.32.0");
+  int largest = 300, asked_for = 0;
+  temporal.transport->On("ListWorkflowExecutions", [&](const Request& request) -> Reply {
+    ws::ListWorkflowExecutionsRequest asked;
+    EXPECT_TRUE(asked.ParseFromString(request.body));
+    asked_for = asked.page_size();
+    if (asked_for <= largest) return Ok(ws::ListWorkflowExecutionsResponse());
+    return {.code = Code::kResourceExhausted, .message = "received message larger than max"};
+  });
+  const auto list = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      EXPECT_TRUE(temporal.frontend->List(temporal.Scrape(), "default", "", 1'000, ""));
+    }
+    return asked_for;
+  };
+  EXPECT_EQ(list(1), 250);
+  EXPECT_EQ(list(99), 250);
+  largest = 1'000;
+  EXPECT_EQ(list(1), 500);
+  EXPECT_EQ(list(100), 1'000);
+}
+
+TEST(Frontend, HistoryTooLargeForAMessageIsOfNoUse) {
+  FrontendHarness temporal("1.32.0");
+  temporal.transport->On("GetWorkflowExecutionHistoryReverse", [](const Request&) -> Reply {
+    return {.code = Code::kResourceExhausted, .message = "received message larger than max"};
+  });
+  EXPECT_EQ(temporal.frontend->History(temporal.Scrape(), "default", "w", "r", "").error().code,
+            Errc::kParse);
+}
+
 TEST(Frontend, ServerThatDoesNotTellItsClusterIsTakenForAnyStore) {
   FrontendHarness temporal("1.32.0");
   temporal.transport->On("GetClusterInfo", [](const Request&) -> Reply {
@@ -197,7 +245,7 @@ TEST(Frontend, UnauthenticatedIsRememberedUntilACallPasses) {
   FrontendHarness temporal("1.32.0");
   temporal.transport->On("CountWorkflowExecutions",
                          [](const Request&) -> Reply { return {.code = Code::kUnauthenticated}; });
-  EXPECT_EQ(temporal.frontend->Count(temporal.Scrape(), "a", "").error().code, Errc::kDenied);
+  EXPECT_EQ(temporal.frontend->Count(temporal.Scrape(), "a", "").error().code, Errc::kUnavailable);
   EXPECT_TRUE(temporal.frontend->unauthenticated());
   temporal.transport->Answer("CountWorkflowExecutions", ws::CountWorkflowExecutionsResponse());
   EXPECT_TRUE(temporal.frontend->Count(temporal.Scrape(), "a", ""));

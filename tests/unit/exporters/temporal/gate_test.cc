@@ -56,6 +56,27 @@ TEST(QueueBook, NamesAreForgottenADayAfterTheyWereSeen) {
   EXPECT_EQ(book.Of("c", kNow), std::vector<std::string>{});
 }
 
+TEST(Gates, OfANamespaceThatIsGoneNothingStays) {
+  Gates gates;
+  for (const char* name : {"a", "b"}) gates.Record("x", name, Errc::kDenied, kNow);
+  gates.Forget("a");
+  EXPECT_TRUE(gates.Open("x", "a", kNow));
+  ASSERT_EQ(gates.shut().size(), 1U);
+}
+
+TEST(QueueBook, WhatIsExcludedTakesNoPlace) {
+  QueueBook book(3);
+  for (int i = 0; i < 10; ++i) book.Saw("a", "host-" + std::to_string(i), kNow);
+  book.Exclude({"host-*"});
+  EXPECT_TRUE(book.excluded("host-77"));
+  for (int i = 0; i < 10; ++i) book.Saw("a", "host-" + std::to_string(i), kNow);
+  for (const char* queue : {"x", "y", "z"}) book.Saw("a", queue, kNow);
+  EXPECT_EQ(book.Of("a", kNow), (std::vector<std::string>{"x", "y", "z"}));
+  EXPECT_EQ(book.left_out("a"), 7U) << "sightings before the globs were known";
+  book.Forget("a");
+  EXPECT_TRUE(book.Of("a", kNow).empty());
+}
+
 TEST(QueueBook, IsBoundedAndSaysWhatFoundNoRoom) {
   QueueBook book(3);
   for (int i = 0; i < 10; ++i) book.Saw("a", "q" + std::to_string(i), kNow);

@@ -157,6 +157,25 @@ TEST_F(NamespaceStreamsTest, StateOfTheFutureStartsAnew) {
   EXPECT_EQ(Started(), 0U);
 }
 
+// Another path, as a reload may bring it.
+TEST_F(NamespaceStreamsTest, AFileThatAReloadBringsIsLockedAndWrittenAtOnce) {
+  for (int i = 0; i < 200; ++i, Started()) Run(1);
+  const std::string other = folder_ / "other";
+  file_ = std::make_unique<StateFile>(other, "f", clock_, log_);
+  {
+    StateFile theirs(other, "f", clock_, log_);
+    ASSERT_TRUE(theirs.Open());
+    const auto outcome = Tick();
+    ASSERT_FALSE(outcome.streams);
+    EXPECT_EQ(outcome.streams.error().code, Errc::kUnavailable);
+    EXPECT_FALSE(std::filesystem::exists(other));
+  }
+  ASSERT_TRUE(Tick().streams);
+  EXPECT_TRUE(std::filesystem::exists(other));
+  StateFile third(other, "f", clock_, log_);
+  EXPECT_FALSE(third.Open()) << "it is ours";
+}
+
 TEST_F(NamespaceStreamsTest, NothingIsReadWhileAnotherProcessHasTheFile) {
   StateFile other(path(), "f", clock_, log_);
   ASSERT_TRUE(other.Open());

@@ -114,6 +114,59 @@ TEST(Namespaces, ConfiguredOneThatDoesNotExistIsAFailureAndStillWatched) {
   EXPECT_THAT((*known)->failure->message, HasSubstr("typo"));
 }
 
+TEST(Namespaces, ConfiguredOnesAreWatchedBeforeTheServerAnswers) {
+  FrontendHarness temporal("1.32.0", {.names = {"a"}});
+  temporal.transport->On("GetSystemInfo",
+                         [](const Request&) -> Reply { return {.code = Code::kInternal}; });
+  const auto known = temporal.env->namespaces().Get(temporal.Scrape());
+  ASSERT_TRUE(known) << known.error().message;
+  EXPECT_THAT(Names(**known), ElementsAre("a"));
+  ASSERT_TRUE((*known)->failure);
+  EXPECT_EQ((*known)->failure->code, Errc::kUnavailable);
+}
+
+TEST(Namespaces, DescriptionStaysThroughAFailure) {
+  FrontendHarness temporal("1.32.0", {.names = {"a"}});
+  ws::DescribeNamespaceResponse described;
+  described.mutable_namespace_info()->set_id("n-7");
+  described.mutable_config()->mutable_workflow_execution_retention_ttl()->set_seconds(60);
+  temporal.transport->Answer("DescribeNamespace", described);
+  ASSERT_TRUE(temporal.env->namespaces().Get(temporal.Scrape()));
+  for (const char* method : {"DescribeNamespace", "GetSystemInfo"}) {
+    temporal.clock.Advance(Millis(60'000));
+    temporal.transport->On(method,
+                           [](const Request&) -> Reply { return {.code = Code::kInternal}; });
+    const auto known = temporal.env->namespaces().Get(temporal.Scrape());
+    ASSERT_TRUE(known);
+    EXPECT_TRUE((*known)->failure);
+    EXPECT_TRUE((*known)->watched[0].described);
+    EXPECT_EQ((*known)->watched[0].id, "n-7");
+  }
+}
+
+TEST(Namespaces, OneThatTheLastListLackedSaysWhenThatWasRead) {
+  FrontendHarness temporal("1.32.0");
+  const auto list = [&](const std::vector<std::string>& names) {
+    ws::ListNamespacesResponse response;
+    for (const std::string& name : names) Add(response, name);
+    temporal.transport->Answer("ListNamespaces", response);
+    return temporal.env->namespaces().Get(temporal.Scrape());
+  };
+  const std::int64_t first = std::chrono::duration_cast<std::chrono::microseconds>(
+                                 temporal.clock.wall().time_since_epoch())
+                                 .count();
+  const auto one = list({"a"});
+  ASSERT_TRUE(one);
+  EXPECT_EQ((*one)->watched[0].since_us, 0);
+  for (int i = 0; i < 2; ++i) {
+    temporal.clock.Advance(Millis(60'000));
+    const auto two = list({"a", "b"});
+    ASSERT_TRUE(two);
+    EXPECT_EQ((*two)->watched[0].since_us, 0);
+    EXPECT_EQ((*two)->watched[1].since_us, first);
+  }
+}
+
 TEST(Namespaces, AreReadOnceAMinuteAndKeptThroughAFailure) {
   FrontendHarness temporal("1.32.0");
   ASSERT_TRUE(temporal.env->namespaces().Get(temporal.Scrape()));

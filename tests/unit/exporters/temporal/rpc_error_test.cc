@@ -10,7 +10,7 @@ namespace {
 TEST(RpcError, CodesBecomeReasons) {
   const std::pair<Code, Errc> all[] = {
       {Code::kUnimplemented, Errc::kUnsupported}, {Code::kInvalidArgument, Errc::kUnsupported},
-      {Code::kPermissionDenied, Errc::kDenied},   {Code::kUnauthenticated, Errc::kDenied},
+      {Code::kPermissionDenied, Errc::kDenied},   {Code::kUnauthenticated, Errc::kUnavailable},
       {Code::kDeadlineExceeded, Errc::kTimeout},  {Code::kCancelled, Errc::kTimeout},
       {Code::kNotFound, Errc::kNoData},           {Code::kResourceExhausted, Errc::kLimit},
       {Code::kUnavailable, Errc::kUnavailable},   {Code::kUnknown, Errc::kUnavailable},

@@ -85,13 +85,47 @@ TEST_F(SeriesTableTest, TablesShareABudgetAndReturnIt) {
     Table second({.unbounded = 2, .cost = 10}, budget_);
     second.At({"x", "q"});
     EXPECT_EQ(second.overflow(), 1U);
-    EXPECT_GT(budget_->used(), 50);  // the __other__ rows are beyond it
+    EXPECT_EQ(budget_->used(), 50);  // what is "__other__" altogether is beyond it
+    EXPECT_EQ(second.At({std::string(kOther), std::string(kOther)}).count, 0U);
+    EXPECT_EQ(second.size(), 1U);
   }
   EXPECT_EQ(budget_->used(), 50);
   budget_->Limit(1'000);
   Table third({.unbounded = 2, .cost = 10}, budget_);
   third.At({"x", "q"});
   EXPECT_EQ(third.overflow(), 0U);
+}
+
+TEST_F(SeriesTableTest, WithoutABudgetThereIsOneRowForAllThatIsOther) {
+  budget_->Limit(0);
+  for (int i = 0; i < 1'000; ++i) {
+    ++table_.At({"type" + std::to_string(i), "queue" + std::to_string(i)}).count;
+  }
+  EXPECT_EQ(table_.size(), 1U);
+  EXPECT_EQ(table_.At({std::string(kOther), std::string(kOther)}).count, 1'000U);
+}
+
+// As a restart does: in the order of the labels, "__other__" before what is in small letters.
+TEST_F(SeriesTableTest, WhatIsRestoredFindsTheRoomThatItHad) {
+  const auto fill = [](Table& table) {
+    table.Limit(100);
+    for (int i = 0; i < 200; ++i) {
+      ++table.At({"type" + std::to_string(i), "queue" + std::to_string(i)}).count;
+    }
+  };
+  budget_->Limit(400);
+  auto before = std::make_unique<Table>(Table::Shape{.unbounded = 2, .cost = 10}, budget_);
+  fill(*before);
+  std::vector<std::pair<Table::Labels, std::uint64_t>> saved;
+  before->ForEach([&](const Table::Labels& labels, const Cell& cell) {
+    saved.emplace_back(labels, cell.count);
+  });
+  before.reset();
+  Table after({.unbounded = 2, .cost = 10}, budget_);
+  after.Limit(100);
+  for (const auto& [labels, count] : saved) after.At(labels).count += count;
+  EXPECT_EQ(after.overflow(), 0U);
+  EXPECT_EQ(after.size(), saved.size());
 }
 
 TEST(BoundedLabel, IsUtf8OfAtMost200Bytes) {

@@ -181,7 +181,7 @@ TEST_F(StreamTest, RepeatedFailuresWaitLongerAndLonger) {
   EXPECT_GT(failed_, 35);
   EXPECT_LT(failed_, 45);  // 1, 2, 4, 8 s, then every 15
   EXPECT_EQ(stream_.done(), kStart);
-  EXPECT_GT(stream_.stats().lag_seconds, 590);
+  EXPECT_EQ(stream_.stats().done_us, kStart);
 }
 
 TEST_F(StreamTest, ABadTokenRestartsTheWindowFromItsFirstPage) {
@@ -299,6 +299,83 @@ TEST_F(StreamTest, AnAuditFindsRunsThatWereTooLateAndWidensTheWindow) {
   Run(10 * kMinuteUs);
   EXPECT_THAT(counted_, ElementsAre(RunId(10)));
   EXPECT_EQ(stream_.stats().missing, 5U);
+}
+
+TEST_F(StreamTest, AWindowThatAnAuditWidenedIsNarrowAgainAfterADayWithoutLateRuns) {
+  Run(2 * kSecondUs);
+  Closes(1, 90 * kSecondUs, 200 * kSecondUs);
+  Run(15 * kMinuteUs);
+  ASSERT_EQ(stream_.stats().missing, 1U);
+  const auto held = [&] { return now_ - stream_.floor(); };  // at least the late window
+  EXPECT_GE(held(), 240 * kSecondUs);
+  Run(23 * 60 * kMinuteUs);
+  EXPECT_GE(held(), 240 * kSecondUs);
+  Run(2 * 60 * kMinuteUs);
+  EXPECT_LT(held(), 240 * kSecondUs);
+}
+
+TEST_F(StreamTest, AStoreThatIsNotKnownForAMomentDoesNotWidenTheWindow) {
+  class Unknown final : public Visibility {
+   public:
+    explicit Unknown(Visibility& server) : server_(server) {}
+    Result<Page> List(const Scrape& scrape, const std::string& query, int size,
+                      const std::string& token) override {
+      return server_.List(scrape, query, size, token);
+    }
+    Result<std::int64_t> Count(const Scrape& scrape, const std::string& query) override {
+      return server_.Count(scrape, query);
+    }
+    ServerTraits traits() override { return {}; }
+
+   private:
+    Visibility& server_;
+  } unknown(server_);
+  for (int i = 0; i < 10; ++i, Pass(2 * kSecondUs)) {
+    const Scrape scrape(clock_, clock_.mono() + Millis(60'000), {}, 1);
+    ASSERT_TRUE(stream_.Tick({unknown, scrape, stream_clock_, options_}, [](const Execution&) {}));
+  }
+  Restart();
+  Run(20 * kMinuteUs);
+  EXPECT_LT(now_ - stream_.floor(), 240 * kSecondUs);
+}
+
+TEST_F(StreamTest, AServerThatListsAndDoesNotCountIsFollowedAllTheSame) {
+  class NoCount final : public Visibility {
+   public:
+    explicit NoCount(Visibility& server) : server_(server) {}
+    Result<Page> List(const Scrape& scrape, const std::string& query, int size,
+                      const std::string& token) override {
+      return server_.List(scrape, query, size, token);
+    }
+    Result<std::int64_t> Count(const Scrape&, const std::string&) override {
+      ++asked;
+      return Fail(Errc::kDenied, "no");
+    }
+    ServerTraits traits() override { return server_.traits(); }
+    int asked = 0;
+
+   private:
+    Visibility& server_;
+  } server(server_);
+  Closes(1, 20 * kMinuteUs);
+  for (int i = 0; i < 60 * 15; ++i, Pass(2 * kSecondUs)) {
+    const Scrape scrape(clock_, clock_.mono() + Millis(60'000), {}, 1);
+    ASSERT_TRUE(stream_.Tick({server, scrape, stream_clock_, options_},
+                             [this](const Execution& run) { counted_.push_back(run.run_id); }));
+  }
+  EXPECT_THAT(counted_, ElementsAre(RunId(1)));
+  EXPECT_EQ(stream_.stats().audit_failures, static_cast<std::uint64_t>(server.asked));
+  EXPECT_GE(server.asked, 2);
+  EXPECT_LE(server.asked, 4);  // a refusal is asked again every ten minutes
+}
+
+TEST_F(StreamTest, ANamespaceThatIsNewerThanTheLastListIsCountedFromThere) {
+  Closes(1, 5 * kSecondUs);
+  Closes(2, 50 * kSecondUs);
+  stream_ = Stream(StreamKind::kClosed, kStart + 10 * kSecondUs);
+  Pass(70 * kSecondUs);
+  Run(3 * kMinuteUs);
+  EXPECT_THAT(counted_, ElementsAre(RunId(2)));
 }
 
 TEST_F(StreamTest, AnAuditSeesDeletedRunsAsExtra) {
