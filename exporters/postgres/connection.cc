@@ -179,21 +179,22 @@ Result<> Connection::Flush(const Scrape& scrape) {
   }
 }
 
-// A peer that never stops sending is always readable: the time is looked at beside the socket.
+// A peer that never stops sending is always readable: the time is looked at beside the socket. Most
+// results come with the first read, and need no counting.
 Result<> Connection::AwaitResult(const Scrape& scrape) {
-  if (PQisBusy(pg_->conn) == 0) return {};
-  ReceivedBytes received(PQsocket(pg_->conn));
-  do {
+  std::optional<ReceivedBytes> received;
+  for (bool first = true; PQisBusy(pg_->conn) != 0; first = false) {
     if (scrape.LeftMs() <= 0 || scrape.stop().stop_requested()) return Late();
     if (Wait(scrape, POLLIN, Mono::max()) == Woken::kLate) return Late();
-    received.BeforeRead();
+    if (!first && !received) received.emplace(PQsocket(pg_->conn));
+    if (received) received->BeforeRead();
     if (PQconsumeInput(pg_->conn) == 0) return Lost();
-    if (received.count() > kMostRowBytes) {
+    if (received && received->count() > kMostRowBytes) {
       broken_ = true;
       return Fail(Errc::kLimit,
                   "a row of more than " + std::to_string(kMostRowBytes >> 20U) + " MiB");
     }
-  } while (PQisBusy(pg_->conn) != 0);
+  }
   return {};
 }
 
