@@ -169,6 +169,25 @@ class Sessions(unittest.TestCase):
                                               "table_size", "stat_statements"})
                 self.assertEqual(server.sql("SELECT count(*) FROM own.t"), [["1"]])
 
+    def test_a_statement_whose_table_changed_is_prepared_anew_and_the_old_one_goes(self):
+        with pg.Server() as server, support.scratch() as folder:
+            server.monitor_role()
+            server.sql("CREATE TABLE t (v int)", "INSERT INTO t VALUES (7)",
+                       "GRANT SELECT ON t TO monitor")
+            config = f'[postgres]\ndsn = "{server.dsn()}"\n' + \
+                query("star", "SELECT * FROM t") + \
+                query("kept", "SELECT count(*) AS v FROM pg_prepared_statements")
+            with pg.exporter(server, config=config, folder=folder) as exporter:
+                for _ in range(3):
+                    text, _ = pg.scrape(exporter, 5)
+                kept = support.value(text, "kept_value")
+                for number in range(4):
+                    server.sql(f"ALTER TABLE t ADD COLUMN c{number} int")
+                    for _ in range(2):  # the first one finds that it has changed
+                        text, _ = pg.scrape(exporter, 5)
+                    self.assertEqual(support.value(text, "star_value"), 7)
+                    self.assertEqual(support.value(text, "kept_value"), kept)
+
     def test_a_billion_rows_cost_their_own_collector_only(self):
         with pg.Server() as server, support.scratch() as folder:
             server.monitor_role()
