@@ -289,5 +289,48 @@ class Orders(WithServer):
                 self.assertGreaterEqual(after[name][key], value - 1e-6, key)
 
 
+class Statements(WithServer):
+    """pg_stat_statements comes with CREATE EXTENSION, and shows as many as it is told to."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.classes = contextlib.ExitStack()
+        cls.addClassCleanup(cls.classes.close)
+        cls.server = cls.classes.enter_context(postgres_support.Server(15, settings=(
+            "autovacuum = off", "shared_preload_libraries = 'pg_stat_statements'"))).monitor_role()
+
+    def test_comes_by_itself_after_create_extension_and_its_others_never_fall(self):
+        (self.folder / "p.toml").write_text(
+            '[postgres]\nrefresh_interval = "1s"\n[postgres.collectors.stat_statements]\n'
+            'interval = "1s"\nlimit = 1\n')
+        exporter = self.exporter()
+
+        def text():
+            return exporter.scrape().text
+        support.wait_for(lambda: support.value(
+            text(), "sidecar_collector_disabled", collector="stat_statements",
+            reason="unsupported") == 1, 10, "it does not apply without the extension")
+        self.assertNotIn("pg_stat_statements_calls_total", text())
+        self.server.sql("CREATE EXTENSION pg_stat_statements")
+        support.wait_for(lambda: "pg_stat_statements_calls_total" in text(), 10,
+                         "it is there after CREATE EXTENSION")
+        self.assertIsNone(support.value(text(), "sidecar_collector_disabled",
+                                        collector="stat_statements"))
+        before = 0
+        for n in range(4):
+            self.server.sql(*[f"SELECT {n} + {m} AS c{n}" for m in range(3)])
+            others = support.wait_for(
+                lambda least=before: self.others(text(), least), 10, "the others grow")
+            self.assertGreater(others, before)
+            before = others
+
+    @staticmethod
+    def others(text, least):
+        calls = sum(number for (_, labels), number in
+                    support.parse(text)["pg_stat_statements_calls_total"].samples.items()
+                    if dict(labels)["queryid"] == "other")
+        return calls if calls > least else None
+
+
 if __name__ == "__main__":
     unittest.main()
