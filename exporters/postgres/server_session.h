@@ -78,6 +78,7 @@ class ServerSession final : public Session {
   LoginGate::Pass pass_;
   Backoff backoff_;
   bool flooded_ = false;
+  std::uint64_t looked_at_ = 0;             // the scrape in which it was found alive
   bool logged_in_ = false, ready_ = false;  // ready: looked at, and not used since
   Mono login_began_{}, logged_in_at_{};
   Mono attempt_began_{};  // at one address
