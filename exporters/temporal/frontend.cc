@@ -63,6 +63,14 @@ Result<bool> Frontend::Serving(const Scrape& scrape, const std::string& service,
   return response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
 }
 
+Result<> Frontend::Answers(const Scrape& scrape, Millis timeout) {
+  ws::GetSystemInfoResponse response;
+  Rpc rpc = kSystemInfo;
+  rpc.counted = false;
+  rpc.timeout = timeout;
+  return Call(scrape, rpc, {}, ws::GetSystemInfoRequest(), response);
+}
+
 Result<ServerInfo> Frontend::ReadServer(const Scrape& scrape, const ServerInfo* before,
                                         bool& complete) {
   ws::GetSystemInfoResponse system;

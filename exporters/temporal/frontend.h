@@ -77,6 +77,8 @@ class Frontend {
 
   // Whether a service serves ("" is the whole server). No turn of the budget is taken.
   Result<bool> Serving(const Scrape& scrape, const std::string& service, Millis timeout);
+  // Whether it answers at all: GetSystemInfo, asked now. No turn of the budget is taken.
+  Result<> Answers(const Scrape& scrape, Millis timeout);
   // Asked at most once a minute; what failed then is asked again at the next call. What the cluster
   // told before stays while it does not answer: which store it has decides how queries are made.
   Result<std::shared_ptr<const ServerInfo>> Server(const Scrape& scrape);

@@ -1,6 +1,7 @@
 #include "exporters/temporal/stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "exporters/temporal/visibility_query.h"
 
@@ -17,6 +18,8 @@ constexpr int kCleanMinutes = 24 * 60;    // of audits, until a grown late windo
 constexpr Millis kFirstRetry{1'000}, kLastRetry{15'000};
 constexpr Millis kOutage{10'000};  // of failing calls; rows may appear late when it is over
 constexpr Millis kRefusedAudit{600'000};
+constexpr Millis kProbeEvery{60'000};
+constexpr const char* kNewestFirst = "CloseTime IS NOT NULL";  // of closed runs, in every store
 
 std::int64_t Us(Millis value) { return value.count() * 1'000; }
 
@@ -31,6 +34,7 @@ const char* Stream::attribute() const {
 Result<> Stream::Tick(const Context& context, const Count& count) {
   const StreamTime now = context.clock.Read(context.scrape.clock());
   if (done_ == 0) StartAt(now);
+  if (!now.trusted) doubts_ = 2;
   fast_us_ = Us(context.options.fast_window);
   if (fast_us_ == 0) fast_us_ = (context.visibility.traits().sql ? 10 : 30) * kSecondUs;
   Result<> result;
@@ -41,6 +45,7 @@ Result<> Stream::Tick(const Context& context, const Count& count) {
       result = ReadPage(context, count);
     }
     if (result && !behind_) Audit(context);
+    if (result && !behind_) Probe(context);
   }
   return result;
 }
@@ -55,6 +60,7 @@ StreamStats Stream::stats() const {
 
 void Stream::StartAt(const StreamTime& now) {
   floor_ = settled_ = done_ = since_ > 0 ? std::min(since_, now.us) : now.us;
+  began_ = now.mono;
   audit_from_ = NextMinute(floor_);
   read_at_ = swept_at_ = now.mono;
 }
@@ -72,13 +78,12 @@ bool Stream::Plan(const Context& context) {
     if (now.us < done_) AcceptEarlierClock(now.us);
     if (now.us - done_ > Us(context.options.max_backfill)) GiveUp(context, now.us);
     if (now.us - done_ > Us(context.options.slice)) {
-      const std::int64_t low = behind_ ? done_ : settled_;
       const std::int64_t high = done_ + Us(context.options.slice);
       // Unless it is only that reading takes long.
       const bool away = !finished_at_ || now.mono - *finished_at_ > context.options.slice;
       if (!behind_ && away) again_ = 0;
       behind_ = true;
-      Open(context, Part::kSlice, low, high, now);
+      Open(context, Part::kSlice, settled_, high, now);
       return true;
     }
   }
@@ -109,7 +114,7 @@ void Stream::Open(const Context& context, Part part, std::int64_t low, std::int6
   // 600,000 runs. The default order, newest first, does; open runs come before, but not here.
   window_->tail = kind_ == StreamKind::kClosed && traits.sql && traits.unified_converter &&
                   (part == Part::kFast || part == Part::kSweep);
-  window_->query = window_->tail ? "CloseTime IS NOT NULL" : Between(attribute(), low, high);
+  window_->query = window_->tail ? kNewestFirst : Between(attribute(), low, high);
 }
 
 Result<> Stream::ReadPage(const Context& context, const Count& count) {
@@ -121,6 +126,7 @@ Result<> Stream::ReadPage(const Context& context, const Count& count) {
       context.visibility.List(context.scrape, window.query, static_cast<int>(size), window.token);
   if (!page) return Fail(Failed(context, std::move(page.error())));
   NoteSuccess(context);
+  if (window.tail && window.token.empty()) NoteNewest(context, page->rows);
   bool more = true;
   for (const Execution& run : page->rows) {
     more = Take(run, count);
@@ -194,7 +200,9 @@ void Stream::Finish(const Context& context) {
   }
   if (!window.trusted || window.part == Part::kAgain) return;
   done_ = window.part == Part::kSlice ? window.high : window.begin;
-  if (window.part != Part::kFast) Settle(done_ - late_us_);
+  // A slice of long ago is final; of one that is younger than the late window the rest is read
+  // again.
+  if (window.part != Part::kFast) Settle(std::min(done_, window.begin - late_us_));
   if (window.part == Part::kSlice) return;
   if (again_ == 0) again_ = context.clock.Read(context.scrape.clock()).us;
   behind_ = false;
@@ -286,6 +294,38 @@ void Stream::Audit(const Context& context) {
   } else {
     AuditedClean(context);
   }
+}
+
+// Where closes are not read as a tail, a stream that has counted nothing, since the start or since
+// the clock was doubted, looks at the newest of them: is there nothing, or is it all below the
+// floor?
+void Stream::Probe(const Context& context) {
+  const Mono now = context.scrape.clock().mono();
+  if (kind_ != StreamKind::kClosed || now < probe_at_) return;
+  const bool first = probe_at_ == Mono{};
+  probe_at_ = now + kProbeEvery;
+  const bool counted = std::exchange(probed_events_, stats_.events) != stats_.events;
+  if (counted && doubts_ > 0) --doubts_;  // the first time, it may have been before the step
+  const ServerTraits traits = context.visibility.traits();
+  const bool tail = traits.sql && traits.unified_converter;
+  if (first || tail || (stats_.events > 0 && doubts_ == 0)) return;
+  const auto page = context.visibility.List(context.scrape, kNewestFirst, 1, "");
+  if (page) NoteNewest(context, page->rows);
+}
+
+// A close that is newer than all before it and yet below the floor is one that nobody counts: our
+// clock is ahead of the server's by more than the late window, or the row came later than that. No
+// audit finds the former, as it asks for minutes that are still to come. Rows of before the start
+// may appear so for a while.
+void Stream::NoteNewest(const Context& context, const std::vector<Execution>& rows) {
+  const auto closed = std::ranges::find_if(
+      rows, [](const Execution& run) { return !IsOpen(run.status) && run.close_ns > 0; });
+  if (closed == rows.end()) return;
+  const std::int64_t time = closed->close_ns / 1'000;
+  const bool settled_in =
+      !began_ || context.scrape.clock().mono() - *began_ > std::chrono::microseconds(late_us_);
+  if (newest_ && time > *newest_ && time < floor_ && settled_in) ++stats_.too_late;
+  newest_ = std::max(newest_.value_or(0), time);
 }
 
 // A longer window costs reads and memory; one that is cut too early costs runs.

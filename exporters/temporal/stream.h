@@ -7,9 +7,11 @@
 // `floor`: runs before it are never counted; it never goes back. `done`: everything before it was
 // read. Once a minute a sweep reads back to where rows may still appear late, and only a sweep that
 // was read to its end moves that place on, so a run may be late by the whole late window. When
-// behind by more than a slice, slices are read, oldest first. Failures leave everything where it
-// is. After a backlog or an outage the floor stays, and the time around its begin, the head, is
-// read once more after the late window: a server that was down shows its last rows that much later.
+// behind by more than a slice, slices are read, oldest first, from where rows may still appear:
+// with reading as slow as the load that is the late window, not the last slice. Failures leave
+// everything where it is. After a backlog or an outage the floor stays, and the time around its
+// begin, the head, is read once more after the late window: a server that was down shows its last
+// rows that much later.
 //
 // One thread. No gRPC, no file: Encode and Decode give the state to who keeps it.
 //
@@ -21,6 +23,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "exporters/temporal/seen_set.h"
 #include "exporters/temporal/state_codec.h"
@@ -39,7 +42,8 @@ struct StreamStats {
   std::uint64_t dropped_window = 0, dropped_decode = 0;
   std::uint64_t audited = 0, missing = 0, extra = 0;  // minutes, runs, runs
   std::uint64_t audit_failures = 0;                   // Counts that were refused or failed
-  double gap_seconds = 0;                             // of time given up
+  std::uint64_t too_late = 0;  // sightings of a new run that was already below the floor
+  double gap_seconds = 0;      // of time given up
   double max_lateness_seconds = 0;
   std::int64_t done_us = 0;  // up to where all was read
   std::size_t seen = 0;      // now
@@ -100,6 +104,8 @@ class Stream {
   void CountMinute(std::int64_t time);
   static std::int64_t LateWindow(const Context& context);  // as configured
   void AuditedClean(const Context& context);
+  void Probe(const Context& context);
+  void NoteNewest(const Context& context, const std::vector<Execution>& rows);
   const char* attribute() const;
 
   StreamKind kind_;
@@ -120,7 +126,11 @@ class Stream {
 
   std::optional<Window> window_;
   std::optional<Mono> read_at_, swept_at_;  // begin of the last such read
-  Mono retry_at_{}, audit_at_{};
+  Mono retry_at_{}, audit_at_{}, probe_at_{};
+  std::optional<Mono> began_;           // the first tick, unless the state was restored
+  std::optional<std::int64_t> newest_;  // close that the server was seen to have
+  std::uint64_t probed_events_ = 0;
+  int doubts_ = 0;  // of the clock, until runs are counted again
   std::optional<Mono> failing_since_, finished_at_;
   int failures_ = 0;
   bool behind_ = false;

@@ -34,6 +34,9 @@ void StreamOptions::Read(TableReader& table) {
                                    {"max_backfill", max_backfill}}) {
     if (value < Millis(500)) table.Reject(key, "must be at least 500ms");
   }
+  if (late_window != Millis(0) && late_window < Millis(10'000)) {
+    table.Reject("late_window", "must be 0 or at least 10s: servers need seconds to show a run");
+  }
   if (max_backfill < slice) table.Reject("max_backfill", "must not be shorter than slice");
 }
 

@@ -32,17 +32,22 @@ class FrontendCollector final : public Collector {
     for (const Gates::Shut& shut : env_->gates().shut()) {
       sink.Add(kDisabled, 1, shut.collector, shut.name_space, Reason(shut.reason));
     }
-    const Millis left = std::max(Millis(1), Millis(scrape.LeftMs()) - kReserve);
-    auto serving = env_->frontend().Serving(scrape, kService, std::min(kLongest, left));
+    const Mono end = scrape.clock().mono() +
+                     std::min(kLongest, std::max(Millis(1), Millis(scrape.LeftMs()) - kReserve));
+    const auto left = [&] {
+      const auto rest = std::chrono::duration_cast<Millis>(end - scrape.clock().mono());
+      return std::max(Millis(1), rest);
+    };
+    auto serving = env_->frontend().Serving(scrape, kService, left());
     if (serving) {
       sink.Add(kHealth, *serving ? 1 : 0, kService);
     } else if (serving.error().code == Errc::kUnsupported ||
                serving.error().code == Errc::kNoData) {
       // A proxy before the frontend need not know the health service.
-      if (auto server = env_->frontend().Server(scrape); server) {
+      if (auto answered = env_->frontend().Answers(scrape, left()); answered) {
         serving = true;
       } else {
-        serving = Fail(std::move(server.error()));
+        serving = Fail(std::move(answered.error()));
       }
     }
     const bool refused = env_->frontend().unauthenticated();

@@ -1,6 +1,7 @@
 // Open runs: how many by status, by type and queue, and the oldest of each type
 // (CountWorkflowExecutions, ListWorkflowExecutions).
 
+#include <algorithm>
 #include <map>
 
 #include "exporters/temporal/each_namespace.h"
@@ -57,7 +58,12 @@ class OpenWorkflows final : public Collector {
       : env_(std::move(env)), options_(options) {}
 
   Result<> Collect(const Scrape& scrape, Sink& sink) override {
-    return EachNamespace(*env_, "open_workflows", scrape, sink,
+    if (const auto known = env_->namespaces().Get(scrape); known) {
+      std::erase_if(runs_, [&](const auto& runs) {
+        return !std::ranges::binary_search((*known)->watched, runs.first, {}, &Namespace::name);
+      });
+    }
+    return EachNamespace(*env_, round_, scrape, sink,
                          [&](const Namespace& one) { return CollectFrom(one.name, scrape, sink); });
   }
 
@@ -98,6 +104,7 @@ class OpenWorkflows final : public Collector {
 
   const std::shared_ptr<TemporalEnv> env_;
   const Options options_;
+  NamespaceRound round_{"open_workflows"};
   std::map<std::string, OpenRuns> runs_;  // by namespace
 };
 

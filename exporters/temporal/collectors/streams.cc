@@ -50,6 +50,11 @@ constexpr auto kMissing = Counter("temporal_exporter_stream_audit_missing_total"
 constexpr auto kExtra = Counter("temporal_exporter_stream_audit_extra_total",
                                 "Runs that were counted and that the server no longer has.",
                                 "temporal_namespace", "stream");
+constexpr auto kTooLate =
+    Counter("temporal_exporter_stream_too_late_total",
+            "Times that the newest run was already too old to count: the exporter's clock is ahead "
+            "of the server's, or the run was visible later than the late window.",
+            "temporal_namespace", "stream");
 constexpr auto kEligible =
     Counter("temporal_exporter_history_eligible_total",
             "Closed runs whose history could be read for activities.", "temporal_namespace");
@@ -74,11 +79,12 @@ constexpr auto kWriteFailures = Counter("temporal_exporter_state_write_failures_
 constexpr auto kBytes =
     Gauge("temporal_exporter_state_bytes", "Size of the state file; 0 if there is none.");
 constexpr FamilyInfo kFamilies[] = {
-    kEvents.info(),        kLate.info(),    kMaxLateness.info(), kLag.info(),      kBehind.info(),
-    kSeen.info(),          kPages.info(),   kGap.info(),         kDropped.info(),  kAudited.info(),
-    kAuditFailures.info(), kMissing.info(), kExtra.info(),       kEligible.info(), kSampled.info(),
-    kSkipped.info(),       kWaiting.info(), kRatio.info(),       kOverflow.info(), kWrites.info(),
-    kWriteFailures.info(), kBytes.info()};
+    kEvents.info(),  kLate.info(),          kMaxLateness.info(),   kLag.info(),
+    kBehind.info(),  kSeen.info(),          kPages.info(),         kGap.info(),
+    kDropped.info(), kAudited.info(),       kAuditFailures.info(), kMissing.info(),
+    kExtra.info(),   kTooLate.info(),       kEligible.info(),      kSampled.info(),
+    kSkipped.info(), kWaiting.info(),       kRatio.info(),         kOverflow.info(),
+    kWrites.info(),  kWriteFailures.info(), kBytes.info()};
 
 void PutStream(Sink& sink, const std::string& name, std::string_view stream,
                const StreamStats& stats, std::int64_t now_us) {
@@ -97,6 +103,7 @@ void PutStream(Sink& sink, const std::string& name, std::string_view stream,
   sink.Add(kAuditFailures, stats.audit_failures, name, stream);
   sink.Add(kMissing, stats.missing, name, stream);
   sink.Add(kExtra, stats.extra, name, stream);
+  sink.Add(kTooLate, stats.too_late, name, stream);
 }
 
 void PutHistories(Sink& sink, const std::string& name, const SamplerStats& stats) {

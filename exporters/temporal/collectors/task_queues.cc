@@ -68,7 +68,7 @@ class TaskQueues final : public Collector {
       : env_(std::move(env)), options_(std::move(options)) {}
 
   Result<> Collect(const Scrape& scrape, Sink& sink) override {
-    return EachNamespace(*env_, "task_queues", scrape, sink,
+    return EachNamespace(*env_, round_, scrape, sink,
                          [&](const Namespace& one) { return CollectFrom(one.name, scrape, sink); });
   }
 
@@ -172,6 +172,7 @@ class TaskQueues final : public Collector {
 
   const std::shared_ptr<TemporalEnv> env_;
   const Options options_;
+  NamespaceRound round_{"task_queues"};
   std::map<std::string, Mono> look_again_;  // by namespace
 };
 

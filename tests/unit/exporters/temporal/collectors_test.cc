@@ -117,6 +117,24 @@ TEST(FrontendCollector, ServerWithoutAHealthServiceIsUpIfItTellsItsVersion) {
   EXPECT_THAT(Running(temporal, "frontend").Run().text, HasSubstr("\ntemporal_up 1\n"));
 }
 
+TEST(FrontendCollector, WithoutAHealthServiceItAsksEachTimeAndForTwoSecondsInAll) {
+  FrontendHarness temporal("1.32.0");
+  Running collector(temporal, "frontend");
+  EXPECT_THAT(collector.Run().text, HasSubstr("\ntemporal_up 1\n"));
+  Millis asked{0};
+  temporal.transport->On("Check", [&](const Request& request) -> Reply {
+    EXPECT_LE(request.timeout, Millis(2'000));
+    temporal.clock.Advance(Millis(1'500));
+    return {.code = Code::kUnimplemented};
+  });
+  temporal.transport->On("GetSystemInfo", [&](const Request& request) -> Reply {
+    asked = request.timeout;
+    return {.code = Code::kUnavailable};
+  });
+  EXPECT_THAT(collector.Run().text, HasSubstr("\ntemporal_up 0\n"));
+  EXPECT_EQ(asked, Millis(500));
+}
+
 TEST(ClusterCollector, Golden) {
   FrontendHarness temporal("1.32.0");
   const Ran ran = Running(temporal, "cluster").Run();
@@ -218,6 +236,24 @@ TEST(OpenWorkflows, NamespaceThatFailsIsLeftOutAndSaid) {
   EXPECT_THAT(ran.warnings, testing::ElementsAre("unavailable"));
   EXPECT_THAT(ran.text, HasSubstr("\"good\""));
   EXPECT_THAT(ran.text, Not(HasSubstr("\"bad\"")));
+}
+
+TEST(OpenWorkflows, NamespacesThatARunDidNotComeToAreTheFirstOfTheNext) {
+  FrontendHarness temporal("1.32.0", {.names = {"a", "b", "c", "d"}});
+  std::string asked, out_of_time = "cd";
+  temporal.transport->On("CountWorkflowExecutions", [&](const Request& request) -> Reply {
+    asked += request.name_space;
+    if (out_of_time.find(request.name_space) != std::string::npos)
+      return {.code = Code::kCancelled};
+    return Ok(Counted(0));
+  });
+  temporal.transport->Answer("ListWorkflowExecutions", ws::ListWorkflowExecutionsResponse());
+  Running collector(temporal, "open_workflows");
+  EXPECT_THAT(collector.Run().warnings, testing::ElementsAre("timeout", "timeout"));
+  out_of_time = "c";
+  EXPECT_THAT(collector.Run().warnings, testing::ElementsAre("timeout"));
+  EXPECT_THAT(collector.Run().warnings, testing::ElementsAre("timeout"));
+  EXPECT_EQ(asked, "abcdcdababcd") << "and not again with one that hangs by itself";
 }
 
 TEST(OpenWorkflows, NamesOfAnyLengthAreCutAndCounted) {

@@ -53,7 +53,8 @@ class Schedule {
     options_.page_size = Pick(3, 30);
     options_.seen_limit = traits_.tiny_set ? 60 : 100'000;
     failing_ = Chance(0.5) ? static_cast<double>(Pick(0, 30)) / 100 : 0;
-    server_.called = [this] { Pass(Pick(1, 120) * kMs); };
+    const std::int64_t slow = Chance(0.2) ? Pick(3, 20) * kSecondUs : 0;  // as slow as the load
+    server_.called = [this, slow] { Pass(Pick(1, 120) * kMs + (quiet_ ? 0 : slow)); };
     server_.repeats = [this] { return Chance(0.1); };
     server_.fault = [this]() -> std::optional<Error> {
       if (now_ < down_until_) return Error{Errc::kUnavailable, "down"};
@@ -132,8 +133,9 @@ class Schedule {
     if (traits_.outages && Chance(0.006)) OutageOfServer();
     if (Chance(0.004)) Pass(Pick(1, 300) * kSecondUs);  // SIGSTOP
     if (traits_.steps && Chance(0.01)) {
-      // Ahead by what an audit can still find: it asks for minutes three late windows ago.
-      const std::int64_t offset = Chance(0.5) ? Pick(-20, 20) : Pick(-4'000, 150);
+      // Starts are found only as far ahead as an audit looks, minutes of three late windows ago.
+      const std::int64_t most = kind_ == StreamKind::kClosed ? 4'000 : 150;
+      const std::int64_t offset = Chance(0.5) ? Pick(-20, 20) : Pick(-4'000, most);
       const std::int64_t step = offset - std::exchange(offset_, offset);
       clock_.StepWall(Millis(step * 1'000));
     }
@@ -186,7 +188,7 @@ class Schedule {
   }
   void Forget() {  // the statistics are of one process
     lost_ += stream_.stats().gap_seconds > 0 || stream_.stats().missing > 0 ||
-             stream_.stats().dropped_window > 0;
+             stream_.stats().dropped_window > 0 || stream_.stats().too_late > 0;
   }
 
   void Tick() {

@@ -7,74 +7,13 @@
 #include <vector>
 
 #include "exporters/temporal/visibility_query.h"
-#include "tests/support/simulated_visibility.h"
+#include "tests/unit/exporters/temporal/stream_harness.h"
 
 namespace sidecar::temporal {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-constexpr std::int64_t kStart = 1'767'225'600 * kSecondUs;  // FakeClock's
-
-class StreamTest : public ::testing::Test {
- protected:
-  explicit StreamTest(Converter converter = Converter::kLegacy)
-      : server_([this] { return now_; }, converter) {
-    options_.interval = Millis(10'000);
-    server_.called = [this] { ++calls_; };
-  }
-
-  void Pass(std::int64_t us) {
-    now_ += us;
-    clock_.Advance(Millis(us / 1'000));
-  }
-  Result<> Tick() {
-    const Scrape scrape(clock_, clock_.mono() + Millis(60'000), {}, 1);
-    return stream_.Tick({server_, scrape, stream_clock_, options_},
-                        [this](const Execution& run) { counted_.push_back(run.run_id); });
-  }
-  // Ticks every 2 s.
-  void Run(std::int64_t us) {
-    for (const std::int64_t end = now_ + us; now_ < end; Pass(2 * kSecondUs)) {
-      if (!Tick()) ++failed_;
-    }
-  }
-  // A run that closes `at` after the start and is visible as closed so much later.
-  void Closes(std::uint64_t id, std::int64_t at, std::int64_t later = 0) {
-    SimulatedRun run;
-    run.run_id = RunId(id);
-    run.start = kStart + at - 10 * kSecondUs;
-    run.close = kStart + at;
-    run.close_visible = kStart + at + later;
-    server_.Add(run);
-  }
-  // What a restart after a kill begins with.
-  void Restart() {
-    StateWriter out;
-    stream_.Encode(out);
-    const std::string image = std::move(out).bytes();
-    stream_ = Stream(StreamKind::kClosed);
-    stream_clock_ = StreamClock();
-    StateReader in(image);
-    ASSERT_TRUE(stream_.Decode(in));
-    ASSERT_TRUE(in.empty());
-  }
-
-  FakeClock clock_;
-  std::int64_t now_ = kStart;
-  SimulatedVisibility server_;
-  StreamOptions options_;
-  Stream stream_{StreamKind::kClosed};
-  StreamClock stream_clock_;
-  std::vector<std::string> counted_;
-  int calls_ = 0, failed_ = 0;
-};
-
-class UnifiedStreamTest : public StreamTest {
- protected:
-  UnifiedStreamTest() : StreamTest(Converter::kUnified) {}
-};
 
 TEST_F(StreamTest, NothingOfBeforeTheStartIsCounted) {
   for (std::uint64_t id = 1; id <= 50; ++id) Closes(id, -static_cast<std::int64_t>(id) * kSecondUs);
@@ -109,7 +48,7 @@ TEST_F(StreamTest, OpenRunsAreNotClosedAlthoughTheLegacyConverterReturnsThem) {
   server_.Add(open);
   Run(3 * kMinuteUs);
   EXPECT_THAT(counted_, IsEmpty());
-  EXPECT_EQ(server_.tails, 0U);
+  EXPECT_LE(server_.tails, 3U) << "but for a look at the newest, a minute";
 }
 
 TEST_F(UnifiedStreamTest, TheTailIsReadWhereNoIndexServesAWindow) {
@@ -268,6 +207,7 @@ TEST_F(StreamTest, RowsThatAServerShowsOnlyAfterItsOutageAreCounted) {
   EXPECT_GT(stream_.floor(), kStart + 9 * kMinuteUs);  // and the floor goes on
 }
 
+// The lag stays between a slice and the late window for a quarter of an hour.
 TEST_F(StreamTest, WhatIsOlderThanMaxBackfillIsAGap) {
   ASSERT_TRUE(Tick());
   Closes(1, 10 * kMinuteUs);
@@ -286,32 +226,6 @@ TEST_F(StreamTest, ASetThatIsFullRaisesTheFloorAndSaysSo) {
   EXPECT_EQ(std::set<std::string>(counted_.begin(), counted_.end()).size(), counted_.size());
   EXPECT_GT(stream_.stats().dropped_window, 0U);
   EXPECT_LE(stream_.stats().seen, 100U);
-}
-
-TEST_F(StreamTest, AnAuditFindsRunsThatWereTooLateAndWidensTheWindow) {
-  Run(2 * kSecondUs);
-  for (std::uint64_t id = 1; id <= 5; ++id) Closes(id, 90 * kSecondUs, 200 * kSecondUs);
-  Run(15 * kMinuteUs);
-  EXPECT_THAT(counted_, IsEmpty());
-  EXPECT_EQ(stream_.stats().missing, 5U);
-  EXPECT_GT(stream_.stats().audited, 3U);
-  Closes(10, 16 * kMinuteUs, 200 * kSecondUs);  // twice 120 s now
-  Run(10 * kMinuteUs);
-  EXPECT_THAT(counted_, ElementsAre(RunId(10)));
-  EXPECT_EQ(stream_.stats().missing, 5U);
-}
-
-TEST_F(StreamTest, AWindowThatAnAuditWidenedIsNarrowAgainAfterADayWithoutLateRuns) {
-  Run(2 * kSecondUs);
-  Closes(1, 90 * kSecondUs, 200 * kSecondUs);
-  Run(15 * kMinuteUs);
-  ASSERT_EQ(stream_.stats().missing, 1U);
-  const auto held = [&] { return now_ - stream_.floor(); };  // at least the late window
-  EXPECT_GE(held(), 240 * kSecondUs);
-  Run(23 * 60 * kMinuteUs);
-  EXPECT_GE(held(), 240 * kSecondUs);
-  Run(2 * 60 * kMinuteUs);
-  EXPECT_LT(held(), 240 * kSecondUs);
 }
 
 TEST_F(StreamTest, AStoreThatIsNotKnownForAMomentDoesNotWidenTheWindow) {
@@ -339,36 +253,6 @@ TEST_F(StreamTest, AStoreThatIsNotKnownForAMomentDoesNotWidenTheWindow) {
   EXPECT_LT(now_ - stream_.floor(), 240 * kSecondUs);
 }
 
-TEST_F(StreamTest, AServerThatListsAndDoesNotCountIsFollowedAllTheSame) {
-  class NoCount final : public Visibility {
-   public:
-    explicit NoCount(Visibility& server) : server_(server) {}
-    Result<Page> List(const Scrape& scrape, const std::string& query, int size,
-                      const std::string& token) override {
-      return server_.List(scrape, query, size, token);
-    }
-    Result<std::int64_t> Count(const Scrape&, const std::string&) override {
-      ++asked;
-      return Fail(Errc::kDenied, "no");
-    }
-    ServerTraits traits() override { return server_.traits(); }
-    int asked = 0;
-
-   private:
-    Visibility& server_;
-  } server(server_);
-  Closes(1, 20 * kMinuteUs);
-  for (int i = 0; i < 60 * 15; ++i, Pass(2 * kSecondUs)) {
-    const Scrape scrape(clock_, clock_.mono() + Millis(60'000), {}, 1);
-    ASSERT_TRUE(stream_.Tick({server, scrape, stream_clock_, options_},
-                             [this](const Execution& run) { counted_.push_back(run.run_id); }));
-  }
-  EXPECT_THAT(counted_, ElementsAre(RunId(1)));
-  EXPECT_EQ(stream_.stats().audit_failures, static_cast<std::uint64_t>(server.asked));
-  EXPECT_GE(server.asked, 2);
-  EXPECT_LE(server.asked, 4);  // a refusal is asked again every ten minutes
-}
-
 TEST_F(StreamTest, ANamespaceThatIsNewerThanTheLastListIsCountedFromThere) {
   Closes(1, 5 * kSecondUs);
   Closes(2, 50 * kSecondUs);
@@ -376,57 +260,6 @@ TEST_F(StreamTest, ANamespaceThatIsNewerThanTheLastListIsCountedFromThere) {
   Pass(70 * kSecondUs);
   Run(3 * kMinuteUs);
   EXPECT_THAT(counted_, ElementsAre(RunId(2)));
-}
-
-TEST_F(StreamTest, AnAuditSeesDeletedRunsAsExtra) {
-  Closes(1, 90 * kSecondUs);
-  Closes(2, 91 * kSecondUs);
-  Run(2 * kMinuteUs);
-  server_.runs[0].deleted = now_;
-  Run(10 * kMinuteUs);
-  EXPECT_EQ(counted_.size(), 2U);
-  EXPECT_EQ(stream_.stats().extra, 1U);
-  EXPECT_EQ(stream_.stats().missing, 0U);
-}
-
-TEST_F(StreamTest, AClockSetAheadIsFoundByTheAudit) {
-  Run(kMinuteUs);
-  clock_.StepWall(Millis(150'000));  // more than the late window
-  Run(6 * kMinuteUs);                // believed after five minutes
-  for (std::uint64_t id = 1; id <= 30; ++id) {
-    Closes(id, 7 * kMinuteUs + static_cast<std::int64_t>(id) * kSecondUs);
-  }
-  Run(15 * kMinuteUs);
-  EXPECT_EQ(counted_.size() + stream_.stats().missing, 30U);
-  EXPECT_GT(stream_.stats().missing, 0U);
-  for (std::uint64_t id = 101; id <= 130; ++id) {  // and mended: the window is wider
-    Closes(id, 23 * kMinuteUs + static_cast<std::int64_t>(id) * kSecondUs);
-  }
-  const std::size_t before = counted_.size();
-  Run(12 * kMinuteUs);
-  EXPECT_EQ(counted_.size(), before + 30);
-}
-
-TEST_F(StreamTest, WhileTheClockIsDoubtedNothingMovesAndRunsAreCounted) {
-  Run(kMinuteUs);
-  const std::int64_t done = stream_.done(), floor = stream_.floor();
-  clock_.StepWall(Millis(7'200'000));
-  Closes(1, 90 * kSecondUs);
-  Run(3 * kMinuteUs);
-  EXPECT_THAT(counted_, ElementsAre(RunId(1)));
-  EXPECT_EQ(stream_.done(), done);
-  EXPECT_EQ(stream_.floor(), floor);
-  clock_.StepWall(Millis(-7'200'000));
-  Run(kMinuteUs);
-  EXPECT_GT(stream_.done(), done);
-}
-
-TEST_F(StreamTest, AClockSetBackBelowTheFloorIsAGap) {
-  Run(10 * kMinuteUs);
-  EXPECT_EQ(stream_.stats().gap_seconds, 0);
-  clock_.StepWall(Millis(-3'600'000));
-  Run(7 * kMinuteUs);
-  EXPECT_GT(stream_.stats().gap_seconds, 3'000);
 }
 
 TEST_F(StreamTest, StartsAreCountedWhenTheirTimeHasCome) {
