@@ -6,10 +6,12 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -95,20 +97,25 @@ struct FakeFrontend::Impl {
   explicit Impl(std::shared_ptr<grpc::ServerCredentials> with) : credentials(std::move(with)) {
     Start();
   }
-  ~Impl() { Stop(); }
+  ~Impl() { Stop(now); }
+
+  struct Life {
+    std::unique_ptr<Service> service;
+    std::unique_ptr<grpc::Server> server;
+  };
 
   void Start() {
-    service = std::make_unique<Service>(*this);
+    Life life{.service = std::make_unique<Service>(*this), .server = nullptr};
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:" + std::to_string(port), credentials, &port);
-    builder.RegisterCallbackGenericService(service.get());
+    builder.RegisterCallbackGenericService(life.service.get());
     builder.SetMaxSendMessageSize(-1);
-    server = builder.BuildAndStart();
-    if (!server) throw std::runtime_error("the fake frontend does not start");
+    life.server = builder.BuildAndStart();
+    if (!life.server) throw std::runtime_error("the fake frontend does not start");
+    Stop(std::exchange(now, std::move(life)));
   }
-  void Stop() {
-    server->Shutdown(std::chrono::system_clock::now());
-    server.reset();
+  static void Stop(const Life& life) {
+    if (life.server) life.server->Shutdown(std::chrono::system_clock::now());
   }
 
   std::optional<Reply> Answer(const Call& call) {
@@ -125,8 +132,7 @@ struct FakeFrontend::Impl {
 
   const std::shared_ptr<grpc::ServerCredentials> credentials;
   int port = 0;
-  std::unique_ptr<Service> service;
-  std::unique_ptr<grpc::Server> server;
+  Life now;
   std::mutex mutex;
   std::map<std::string, Handler, std::less<>> handlers;
 };
@@ -150,9 +156,44 @@ void FakeFrontend::On(std::string_view method, Handler handler) {
 
 std::string FakeFrontend::address() const { return "127.0.0.1:" + std::to_string(impl_->port); }
 
-void FakeFrontend::Restart() {
-  impl_->Stop();
-  impl_->Start();
+// The new server listens beside the old one (SO_REUSEPORT) before that ends: a client that found
+// nobody would wait half a real second before its next attempt.
+void FakeFrontend::Restart() { impl_->Start(); }
+
+Certificates::Certificates() {
+  std::string name = std::filesystem::temp_directory_path() / "sidecar-certificates-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+  folder_ = name;
+}
+Certificates::~Certificates() { std::filesystem::remove_all(folder_); }
+
+void Certificates::MakeAuthority() const {
+  Shell(
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+      "-subj /CN=authority -keyout ca.key -out ca.crt");
+}
+
+void Certificates::Make(const std::string& name, const std::string& dns) const {
+  if (!std::filesystem::exists(folder_ / "ca.crt")) MakeAuthority();
+  Shell("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + dns +
+        " -keyout " + name + ".key -out " + name + ".csr && printf 'subjectAltName=DNS:" + dns +
+        "' > ext && openssl x509 -req -in " + name +
+        ".csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out " + name + ".crt");
+}
+
+std::string Certificates::Write(const std::string& name, const std::string& text) const {
+  std::ofstream(folder_ / name, std::ios::trunc) << text;
+  return folder_ / name;
+}
+
+std::string Certificates::Read(const std::string& name) const {
+  std::ifstream file(folder_ / name);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void Certificates::Shell(const std::string& command) const {
+  const std::string all = "cd " + folder_.string() + " && (" + command + ") 2>log";
+  if (::system(all.c_str()) != 0) throw std::runtime_error(command + ": " + Read("log"));
 }
 
 struct BabblingServer::Impl {

@@ -8,6 +8,7 @@
 //   });
 //   options.address = server.address();
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -42,12 +43,37 @@ class FakeFrontend {
   // Methods without a handler answer UNIMPLEMENTED "unknown method X", as a server without them.
   void On(std::string_view method, Handler handler);
   std::string address() const;  // "127.0.0.1:41234"
-  // Ends every connection with GOAWAY and serves on at the same port.
+  // Ends every connection with GOAWAY, and the calls on it; who connects again is served at once.
   void Restart();
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+// A certificate authority in a temporary folder, made when it is needed, and certificates for one
+// DNS name by it.
+//
+//   const Certificates files;
+//   files.Make("server", "temporal.example");
+//   FakeFrontend server({.certificate = files.Read("server.crt"), .key =
+//   files.Read("server.key")});
+class Certificates {
+ public:
+  Certificates();
+  ~Certificates();
+  Certificates(const Certificates&) = delete;
+  Certificates& operator=(const Certificates&) = delete;
+
+  void MakeAuthority() const;  // ca.crt and ca.key; again: another of the same name
+  void Make(const std::string& name, const std::string& dns) const;  // NAME.crt and NAME.key
+  std::string Write(const std::string& name, const std::string& text) const;  // its path
+  std::string Read(const std::string& name) const;
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  void Shell(const std::string& command) const;
+  std::filesystem::path folder_;
 };
 
 // One that accepts connections and says what it is told, whatever it hears: no gRPC at all.

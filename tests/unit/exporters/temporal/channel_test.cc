@@ -5,10 +5,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
-#include <fstream>
 #include <future>
 
 #include "tests/support/fake_clock.h"
@@ -27,56 +25,22 @@ constexpr const char* kCount =
 
 class ChannelTest : public testing::Test {
  protected:
-  ChannelTest() {
-    std::string name = fs::temp_directory_path() / "sidecar-channel-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    folder_ = name;
-  }
-  ~ChannelTest() override { fs::remove_all(folder_); }
-
   Scrape WithTime(Millis time = Millis(30'000)) {
     return {clock_, clock_.mono() + time, stop_.get_token(), 1};
   }
   static Request Count(const std::string& body = "?") {
     return {.path = kCount, .name_space = "default", .body = body, .timeout = Millis(30'000)};
   }
-  std::string Write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::trunc) << text;
-    return folder_ / name;
-  }
-  std::string Read(const std::string& name) const {
-    std::ifstream file(folder_ / name);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  // A CA, and NAME.crt and NAME.key signed by it, valid for one DNS name.
-  void MakeAuthority() const {
-    Shell(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-        "-subj /CN=authority -keyout ca.key -out ca.crt");
-  }
-  void MakeCertificate(const std::string& name, const std::string& dns) const {
-    Shell("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + dns +
-          " -keyout " + name + ".key -out " + name + ".csr && printf 'subjectAltName=DNS:" + dns +
-          "' > ext && openssl x509 -req -in " + name +
-          ".csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out " + name +
-          ".crt");
-  }
   ConnectionOptions Tls(const FakeFrontend& server) const {
     ConnectionOptions options{.address = server.address()};
     options.tls.enabled = true;
-    options.tls.ca_file = folder_ / "ca.crt";
+    options.tls.ca_file = files_.folder() / "ca.crt";
     return options;
   }
 
   FakeClock clock_;
   std::stop_source stop_;
-  fs::path folder_;
-
- private:
-  void Shell(const std::string& command) const {
-    const std::string all = "cd " + folder_.string() + " && (" + command + ") 2>log";
-    ASSERT_EQ(::system(all.c_str()), 0) << Read("log");
-  }
+  const Certificates files_;
 };
 
 TEST_F(ChannelTest, BytesGoOutAndComeBack) {
@@ -167,12 +131,9 @@ TEST_F(ChannelTest, ConnectionThatIsSentAwayComesBack) {
   const auto channel = MakeChannel({.address = server.address()});
   ASSERT_EQ(channel->Call(WithTime(), Count()).code, Code::kOk);
   server.Restart();  // GOAWAY
-  // It was refused while the server was away, and tries again half a second later.
-  Reply reply{.code = Code::kUnavailable};
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (reply.code == Code::kUnavailable && std::chrono::steady_clock::now() < give_up) {
-    reply = channel->Call(WithTime(), Count());
-  }
+  // The call may meet the connection while it ends: the frontend's one retry is for that.
+  Reply reply = channel->Call(WithTime(), Count());
+  if (reply.code == Code::kUnavailable) reply = channel->Call(WithTime(), Count());
   EXPECT_EQ(reply.code, Code::kOk) << reply.message;
 }
 
@@ -197,14 +158,14 @@ TEST_F(ChannelTest, KeyAndHeadersAreReadForEveryCall) {
     return Reply{};
   });
   ConnectionOptions options{.address = server.address(),
-                            .api_key = Secret::File(Write("key", "one\n")),
+                            .api_key = Secret::File(files_.Write("key", "one\n")),
                             .api_key_over_plaintext = true};
   options.headers = {{.name = "x-team", .value = "blue"},
-                     {.name = "x-secret", .secret = Secret::File(Write("secret", "s1"))}};
+                     {.name = "x-secret", .secret = Secret::File(files_.Write("secret", "s1"))}};
   const auto channel = MakeChannel(options);
   EXPECT_EQ(channel->Call(WithTime(), Count()).code, Code::kOk);
-  Write("key", "two\n");
-  Write("secret", "s2");
+  files_.Write("key", "two\n");
+  files_.Write("secret", "s2");
   EXPECT_EQ(channel->Call(WithTime(), Count()).code, Code::kOk);
   EXPECT_THAT(seen, testing::ElementsAre("Bearer one", "blue", "s1", "Bearer two", "blue", "s2"));
 }
@@ -212,9 +173,9 @@ TEST_F(ChannelTest, KeyAndHeadersAreReadForEveryCall) {
 TEST_F(ChannelTest, UnreadableOrUnsendableKeyIsSaidWithoutACall) {
   FakeFrontend server;
   ConnectionOptions options{.address = server.address(),
-                            .api_key = Secret::File(folder_ / "absent")};
+                            .api_key = Secret::File(files_.folder() / "absent")};
   EXPECT_EQ(MakeChannel(options)->Call(WithTime(), Count()).code, Code::kUnauthenticated);
-  options.api_key = Secret::File(Write("key", "two\nlines"));
+  options.api_key = Secret::File(files_.Write("key", "two\nlines"));
   const Reply reply = MakeChannel(options)->Call(WithTime(), Count());
   EXPECT_EQ(reply.code, Code::kUnauthenticated);
   EXPECT_THAT(reply.message, testing::Not(HasSubstr("two")));
@@ -229,9 +190,8 @@ TEST_F(ChannelTest, NamespaceThatMetadataCannotCarryIsStillAsked) {
 }
 
 TEST_F(ChannelTest, TlsChecksTheServersName) {
-  MakeAuthority();
-  MakeCertificate("server", "temporal.example");
-  FakeFrontend server({.certificate = Read("server.crt"), .key = Read("server.key")});
+  files_.Make("server", "temporal.example");
+  FakeFrontend server({.certificate = files_.Read("server.crt"), .key = files_.Read("server.key")});
   server.On("CountWorkflowExecutions", [](const FakeFrontend::Call&) { return Reply{}; });
   ConnectionOptions options = Tls(server);
   const Reply wrong = MakeChannel(options)->Call(WithTime(), Count());
@@ -244,39 +204,38 @@ TEST_F(ChannelTest, TlsChecksTheServersName) {
 }
 
 TEST_F(ChannelTest, TlsFromAnotherAuthorityIsRefused) {
-  MakeAuthority();
-  MakeCertificate("server", "temporal.example");
-  FakeFrontend server({.certificate = Read("server.crt"), .key = Read("server.key")});
-  MakeAuthority();  // a new one of the same name
+  files_.Make("server", "temporal.example");
+  FakeFrontend server({.certificate = files_.Read("server.crt"), .key = files_.Read("server.key")});
+  files_.MakeAuthority();  // a new one of the same name
   ConnectionOptions options = Tls(server);
   options.tls.server_name = "temporal.example";
   EXPECT_EQ(MakeChannel(options)->Call(WithTime(), Count()).code, Code::kUnavailable);
 }
 
 TEST_F(ChannelTest, ClientCertificateIsSentAndItsRotationSeen) {
-  MakeAuthority();
-  MakeCertificate("server", "temporal.example");
-  MakeCertificate("client", "exporter.example");
-  FakeFrontend server(
-      {.certificate = Read("server.crt"), .key = Read("server.key"), .client_ca = Read("ca.crt")});
+  files_.Make("server", "temporal.example");
+  files_.Make("client", "exporter.example");
+  FakeFrontend server({.certificate = files_.Read("server.crt"),
+                       .key = files_.Read("server.key"),
+                       .client_ca = files_.Read("ca.crt")});
   server.On("CountWorkflowExecutions", [](const FakeFrontend::Call&) { return Reply{}; });
   ConnectionOptions options = Tls(server);
   options.tls.server_name = "temporal.example";
   EXPECT_EQ(MakeChannel(options)->Call(WithTime(), Count()).code, Code::kUnavailable);
 
-  options.tls.cert_file = folder_ / "used.crt";
-  options.tls.key_file = folder_ / "used.key";
+  options.tls.cert_file = files_.folder() / "used.crt";
+  options.tls.key_file = files_.folder() / "used.key";
   const auto channel = MakeChannel(options);
   const Reply absent = channel->Call(WithTime(), Count());
   EXPECT_EQ(absent.code, Code::kUnauthenticated);
   EXPECT_THAT(absent.message, HasSubstr("used.crt"));
-  Write("used.crt", Read("client.crt"));
-  Write("used.key", Read("client.key"));
+  files_.Write("used.crt", files_.Read("client.crt"));
+  files_.Write("used.key", files_.Read("client.key"));
   clock_.Advance(Millis(10'000));
   const Reply sent = channel->Call(WithTime(), Count());
   EXPECT_EQ(sent.code, Code::kOk) << sent.message;
   // Half of a rotation: the connection that there is goes on.
-  fs::remove(folder_ / "used.crt");
+  fs::remove(files_.folder() / "used.crt");
   clock_.Advance(Millis(10'000));
   EXPECT_EQ(channel->Call(WithTime(), Count()).code, Code::kOk);
 }
