@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kMagic = "SXTEMPS\n";
 constexpr std::uint64_t kVersion = 1;
-constexpr std::int64_t kForgetS = 7 * 86'400;
+constexpr std::int64_t kForgetS = std::int64_t{7} * 86'400;
 constexpr std::size_t kMaxSections = 100'000, kMaxName = 4'096;
 
 std::uint64_t Checksum(std::string_view bytes) {  // FNV-1a

@@ -149,6 +149,36 @@ TEST_F(StateFileTest, AFileThatCannotBeWrittenIsRemovedAndThisIsSaidOnce) {
   EXPECT_THAT(Content(), HasSubstr("newest"));
 }
 
+TEST_F(StateFileTest, AFileThatCanBeNeitherWrittenNorRemovedIsSaidToBeThere) {
+  const auto file = File();
+  ASSERT_TRUE(file->Open());
+  std::filesystem::create_directories(path_ / "in the way");
+  EXPECT_FALSE(file->Commit("default", "a"));
+  EXPECT_THAT(said_, HasSubstr("can neither be written nor removed"));
+  EXPECT_THAT(said_, testing::Not(HasSubstr("was removed")));
+}
+
+TEST_F(StateFileTest, WhatIsNotOpenIsNotWritten) {
+  const auto first = File(), second = File();
+  ASSERT_TRUE(first->Open());
+  EXPECT_FALSE(second->Open());
+  EXPECT_FALSE(second->Commit("default", "a"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(StateFileTest, SectionsOfNamespacesThatAreGoneMakeRoomForTheOthers) {
+  const auto file = File();
+  ASSERT_TRUE(file->Open());
+  ASSERT_TRUE(file->Commit("gone", std::string(kMaxStateBytes - 1'000, 'g')));
+  clock_.Advance(std::chrono::hours(2));
+  EXPECT_TRUE(file->Commit("default", std::string(2'000, 'd')));
+  EXPECT_EQ(file->stats().failures, 0U);
+  EXPECT_LT(file->stats().bytes, 3'000U);
+  clock_.Advance(std::chrono::hours(24 * 8));
+  EXPECT_TRUE(file->Commit("default", "d"));
+  EXPECT_TRUE(file->Section("gone").empty());
+}
+
 TEST_F(StateFileTest, AFolderThatDoesNotExistIsSaidAndNothingFails) {
   StateFile file(folder_ / "gone/state", "f", clock_, log_);
   EXPECT_TRUE(file.Open());

@@ -72,8 +72,10 @@ inline double SumOf(const std::string& text, const std::string& family,
 struct StreamsHarness : FrontendHarness {
   static constexpr std::int64_t kStart = 1'767'225'600 * kSecondUs;  // FakeClock's
 
-  explicit StreamsHarness(const std::vector<std::string>& names, bool discovered = false)
-      : FrontendHarness("1.32.0", {.names = discovered ? std::vector<std::string>() : names}) {
+  explicit StreamsHarness(const std::vector<std::string>& names, bool discovered = false,
+                          TemporalOptions own = {})
+      : FrontendHarness("1.32.0", {.names = discovered ? std::vector<std::string>() : names},
+                        std::move(own)) {
     for (const std::string& name : names) AddNamespace(name);
     transport->On("ListWorkflowExecutions",
                   [this](const Request& request) { return List(request); });

@@ -4,8 +4,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 
 #include "tests/support/golden.h"
@@ -159,6 +161,28 @@ TEST(Streams, RunsOfANamespaceThatIsNewCountFromItsFirstSecond) {
   EXPECT_EQ(SumOf(CollectOnce(temporal, "workflows").text, "temporal_workflow_completed_total",
                   "\"new\""),
             1);
+}
+
+TEST(Streams, RestoredCountersAreServedBeforeTheServerAnswers) {
+  std::string folder = ::testing::TempDir() + "streams_test.XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const TemporalOptions own{.target = "f", .state_file = folder + "/state", .task_queues = {}};
+  {
+    StreamsHarness temporal({"a"}, false, own);
+    temporal.Closes("a", 1, 20 * kSecondUs);
+    temporal.Run(minutes(2), temporal.env->state_file());
+    const std::string text = CollectOnce(temporal, "streams").text;
+    EXPECT_THAT(text, testing::ContainsRegex("\ntemporal_exporter_state_writes_total [1-9]"));
+    EXPECT_THAT(text, testing::HasSubstr("\ntemporal_exporter_state_write_failures_total 0\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("\ntemporal_exporter_state_bytes [1-9]"));
+  }
+  StreamsHarness temporal({"a"}, false, own);
+  const auto down = [](const Request&) { return Reply{.code = Code::kInternal}; };
+  temporal.transport->On("GetSystemInfo", down);
+  temporal.refused = down;
+  EXPECT_FALSE(temporal.Work(temporal.env->state_file()));
+  EXPECT_EQ(SumOf(CollectOnce(temporal, "workflows").text, "temporal_workflow_completed_total"), 1);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Streams, Golden) {
