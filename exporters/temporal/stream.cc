@@ -257,7 +257,8 @@ Error Stream::Failed(const Context& context, Error error) {
     window_->pages = 0;
   }
   const Mono now = context.scrape.clock().mono();
-  if (!failing_since_) failing_since_ = now;
+  // One that throttles is no outage: rows appear as ever, and the floor need not wait for the end.
+  if (!failing_since_ && error.code != Errc::kLimit) failing_since_ = now;
   const Millis wait = std::min(kLastRetry, kFirstRetry * (1 << std::min(failures_++, 6)));
   retry_at_ = now + wait;
   return error;

@@ -170,5 +170,26 @@ TEST_F(StreamTest, AClockSetBackBelowTheFloorIsAGap) {
   EXPECT_GT(stream_.stats().gap_seconds, 3'000);
 }
 
+// Throttled for 10 s and more again and again, which would hold the floor for ever.
+TEST_F(StreamTest, ANamespaceThatIsThrottledAllTheTimeIsAuditedToo) {
+  for (std::uint64_t id = 1; id <= 200; ++id) {
+    Closes(id, static_cast<std::int64_t>(id) * 5 * kSecondUs);
+  }
+  std::uint32_t random = 7;
+  server_.fault = [&]() -> std::optional<Error> {
+    random = random * 1'664'525U + 1'013'904'223U;
+    if (random >> 30U == 0) return std::nullopt;  // one of four
+    return Error{Errc::kLimit, "RESOURCE_EXHAUSTED"};
+  };
+  for (std::int64_t second = 0; second < 40 * 60; ++second) {
+    Pass(kSecondUs);
+    static_cast<void>(Tick());
+  }
+  EXPECT_EQ(counted_.size(), 200U);
+  EXPECT_LT(now_ - stream_.floor(), 6 * kMinuteUs);
+  EXPECT_GT(stream_.stats().audited, 3U) << "of four Counts three are refused, too";
+  EXPECT_EQ(stream_.stats().missing, 0U);
+}
+
 }  // namespace
 }  // namespace sidecar::temporal
