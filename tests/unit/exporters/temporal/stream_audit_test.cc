@@ -83,9 +83,9 @@ TEST_F(StreamTest, AWindowThatAnAuditWidenedIsNarrowAgainAfterADayWithoutLateRun
   ASSERT_EQ(stream_.stats().missing, 1U);
   const auto held = [&] { return now_ - stream_.floor(); };  // at least the late window
   EXPECT_GE(held(), 240 * kSecondUs);
-  Run(23 * 60 * kMinuteUs);
+  Run(std::int64_t{23} * 60 * kMinuteUs);
   EXPECT_GE(held(), 240 * kSecondUs);
-  Run(2 * 60 * kMinuteUs);
+  Run(std::int64_t{2} * 60 * kMinuteUs);
   EXPECT_LT(held(), 240 * kSecondUs);
 }
 
