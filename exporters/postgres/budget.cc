@@ -125,8 +125,7 @@ bool Budget::Unanswered(std::string_view server, std::string_view database) {
   const std::scoped_lock lock(mutex_);
   Sweep(clock_.mono());
   return std::ranges::any_of(ghosts_, [&](const Ghost& ghost) {
-    return ghost.yielding && ghost.rest.pid == 0 && ghost.rest.server == server &&
-           ghost.rest.database == database;
+    return ghost.yielding && ghost.rest.server == server && ghost.rest.unanswered == database;
   });
 }
 

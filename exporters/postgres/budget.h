@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,12 +52,11 @@ class Budget {
   };
   // What may still be there of a connection that is ours no more.
   struct Rest {
-    UniqueFd last{};  // a duplicate of its socket, shut for writing: it ends with the backend
-    int pid = 0;      // 0: the login had no answer yet
-    std::string
-        started{};  // backend_start; with the pid it names one backend for ever; or not known
-    std::string server{};    // whose backend it is
-    std::string database{};  // "": the configured one
+    UniqueFd last{};        // a duplicate of its socket, shut for writing: it ends with the backend
+    int pid = 0;            // 0: not known, or a pooler's
+    std::string started{};  // backend_start; with the pid it names one backend for ever
+    std::string server{};   // whose backend it is
+    std::optional<std::string> unanswered{};  // a login to this database ("": the configured one)
   };
   struct Use {
     int open, half_open;

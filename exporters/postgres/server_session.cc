@@ -63,6 +63,8 @@ ServerSession::~ServerSession() { Close(); }
 
 void ServerSession::Close() {
   if (connection_) {
+    std::optional<std::string> unanswered;
+    if (logging_in() && connection_->usable()) unanswered = database_;
     UniqueFd last = connection_->Shut();
     if (last) {  // else the server closed it, or was never reached
       server_.budget().Leave(std::move(permit_),
@@ -70,7 +72,7 @@ void ServerSession::Close() {
                               .pid = facts_.pooled ? 0 : backend_,  // a pooler's is not ours to end
                               .started = backend_start_,
                               .server = server_.key(),
-                              .database = database_});
+                              .unanswered = std::move(unanswered)});
     }
     connection_.reset();
   }
@@ -337,8 +339,11 @@ Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& state
   }
   const Prepared* prepared = nullptr;
   if (auto made = Prepare(scrape, statement, prepared); !made) return made;
-  auto done = connection_->Run(
-      scrape, {.how = Command::How::kPrepared, .name = prepared->as.c_str()}, &reader);
+  auto done = connection_->Run(scrape,
+                               {.how = Command::How::kPrepared,
+                                .name = prepared->as.c_str(),
+                                .few_rows = statement.few_rows},
+                               &reader);
   const std::string& state = connection_->sqlstate();
   if (!done && state == "0A000") {
     prepared_.find(statement.name)->second.sql.clear();  // a table was altered: prepared anew

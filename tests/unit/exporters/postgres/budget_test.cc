@@ -162,7 +162,7 @@ class YieldingTest : public BudgetTest {
   void Abandon(Pair& pair, std::string database) {  // the one that was taken last
     budget_->Leave(
         std::move(permits_.back()),
-        {.last = std::move(pair.ours), .server = "this", .database = std::move(database)});
+        {.last = std::move(pair.ours), .server = "this", .unanswered = std::move(database)});
     permits_.pop_back();
   }
 
@@ -198,6 +198,14 @@ TEST_F(YieldingTest, WhatAVisitLeftBehindTakesTheSparePlaceInsteadOfTheNextVisit
   first.backend.Reset();
   EXPECT_FALSE(budget_->Unanswered("this", "x"));
   EXPECT_TRUE(Visit(4));
+}
+
+TEST_F(YieldingTest, ALoginThatWasRefusedIsNotOneWithoutAnAnswer) {
+  Pair pair;
+  EXPECT_TRUE(Visit(4));
+  budget_->Leave(std::move(permits_.back()), {.last = std::move(pair.ours), .server = "this"});
+  EXPECT_EQ(budget_->use().half_open, 1) << "its backend takes a moment";
+  EXPECT_FALSE(budget_->Unanswered("this", ""));
 }
 
 TEST_F(YieldingTest, TwoThatAreLeftBehindDoNotTakeThePlacesOfTheLanes) {
