@@ -87,7 +87,8 @@ class Bench:
         self.minutes, self.rate, self.over = minutes, rate, []
 
     def measure(self, title, server, metrics_port, exporter, work):
-        before, cpu, began = calls(metrics_port, exporter), cpu_seconds(exporter.pid), time.monotonic()
+        before, cpu = calls(metrics_port, exporter), cpu_seconds(exporter.pid)
+        began = time.monotonic()
         with Lag(exporter) as lag:
             what = work()
         minutes = (time.monotonic() - began) / 60

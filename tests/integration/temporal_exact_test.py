@@ -7,258 +7,30 @@ every counter is compared with the list of all runs and with their histories.
 With MATRIX=1 (tests/run --matrix) also the long forms: 2,000 runs, outages, other servers.
 """
 
-import collections
 import contextlib
 import json
 import os
-import pathlib
 import signal
-import subprocess
 import threading
 import time
 import unittest
 import urllib.parse
 
-from support import (OPENMETRICS, PROMETHEUS, Process, binary, free_port, optional, parse, request,
-                     scratch, wait_for)
+from support import PROMETHEUS, Process, free_port, optional, request, scratch, wait_for
 from temporal.proxy import Proxy
-from temporal.state_file import remembered
+from temporal.records import differences, expected, suspects, truth, unseen
+from temporal.watched import LATE_WINDOW, SLICE, SWEEP, Orders, Watched
 from temporal_support import SERVERS, Server
 
-ORDERS = pathlib.Path(__file__).resolve().parent / "temporal/orders.py"
-OUTCOMES = {2: "completed", 3: "failed", 4: "canceled", 5: "terminated", 6: "continued_as_new",
-            7: "timed_out"}
 # Of the pieces that the exporter sends. A cut takes every call of the connection along, and those
 # of the reconnect: 0.15 made two of three calls fail.
-CUT = 0.03
+CUT = 0.06
 SEED = int(os.environ.get("SEED", "20260821"))
 
 
 def matrix():
     if os.environ.get("MATRIX") != "1":
         optional("a long form: it is in tests/run --matrix (MATRIX=1)")
-
-
-class Orders:
-    """orders.py doing one thing in the background; `with` ends it."""
-
-    def __init__(self, server, *words, address=None):
-        self.log = open(server.directory / f"orders-{words[0]}.log", "w+b")  # noqa: SIM115
-        self.popen = subprocess.Popen(
-            [str(server.bin / "python"), str(ORDERS), address or server.address, "default",
-             *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
-            text=True)
-        self.started = 0
-        if words[0] == "worker":
-            if self.popen.stdout.readline() != "ready\n":
-                raise AssertionError("the worker did not start: " + self.said())
-            # The SDK logs what fails to stdout: a pipe that nobody empties stops it for good.
-            threading.Thread(target=self.popen.stdout.read, daemon=True).start()
-
-    def said(self):
-        self.log.seek(0)
-        return self.log.read().decode("utf-8", "replace")[-3000:]
-
-    def lines(self):
-        """What it says in JSON; the SDK says other things on the same stream."""
-        return (json.loads(line) for line in self.popen.stdout if line.startswith("{"))
-
-    def follow(self):
-        for line in self.lines():
-            self.started = line["started"]
-
-    def check(self):
-        if self.popen.wait() != 0:
-            raise AssertionError("orders.py: " + self.said())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.popen.poll() is None:
-            self.popen.terminate()
-            try:
-                self.popen.wait(10)
-            except subprocess.TimeoutExpired:
-                self.popen.kill()
-                self.popen.wait()
-        self.popen.stdout.close()
-        self.log.close()
-
-
-class Watched:
-    """The exporter on one port over its lives, and a scraper that watches every counter."""
-
-    def __init__(self, directory, address, extra="", streams=""):
-        self.port = free_port()
-        self.config = directory / "temporal.toml"
-        self.state = directory / "state"
-        self.config.write_text(
-            f"[temporal]\naddress = {json.dumps(address)}\nnamespaces = [\"default\"]\n"
-            f"state_file = {json.dumps(str(self.state))}\n{extra}"
-            "[temporal.budget]\nvisibility_per_second = 6\nexecution_per_second = 60\n"
-            f"[temporal.streams]\ninterval = \"2s\"\nhistories_per_second = 50\n{streams}")
-        self.process = None
-        self.kills = self.scrapes = 0
-        self.fell = []
-        self.seen = {}
-        self.stop = threading.Event()
-        self.start()
-        self.scraper = threading.Thread(target=self._watch, daemon=True)
-        self.scraper.start()
-
-    def start(self):
-        self.process = Process(
-            [binary("temporal-exporter"), f"--web.listen-address=127.0.0.1:{self.port}",
-             f"--config.file={self.config}"], self.port)
-
-    def kill(self):
-        self.process.popen.kill()
-        self.process.popen.wait()
-        self.kills += 1
-        self.start()
-
-    def text(self):
-        return request(self.port, headers={"Accept": OPENMETRICS}).text
-
-    def samples(self):
-        """(name, labels) to value of the counters and histograms of workflows and activities."""
-        found = {}
-        for family in parse(self.text()).values():
-            for (name, labels), number in family.samples.items():
-                if name.startswith(("temporal_workflow_", "temporal_activity_",
-                                    "temporal_local_activity_")):
-                    found[name, labels] = number
-        return found
-
-    def _watch(self):
-        while not self.stop.wait(0.4):
-            try:
-                samples = self.samples()
-            except (OSError, ValueError, AssertionError):
-                continue  # it is dead or just born
-            except Exception as error:  # noqa: BLE001
-                if "http" in type(error).__module__:
-                    continue
-                raise
-            self.scrapes += 1
-            for key, number in samples.items():
-                if not key[0].endswith(("_total", "_bucket", "_sum", "_count")):
-                    continue
-                if number < self.seen.get(key, 0) - 1e-9:
-                    self.fell.append((key, self.seen[key], number))
-                self.seen[key] = number
-
-    def value(self, name, **labels):
-        for family in parse(self.text()).values():
-            for (sample, pairs), number in family.samples.items():
-                if sample == name and labels.items() <= dict(pairs).items():
-                    return number
-        return None
-
-    def failed_calls(self):
-        """The share of this life's calls that the server did not answer."""
-        calls = collections.Counter()
-        for family in parse(self.text()).values():
-            for (name, labels), number in family.samples.items():
-                if name == "temporal_exporter_rpc_total":
-                    calls[dict(labels)["code"] == "OK"] += number
-        return calls[False] / max(1, calls.total())
-
-    def follows(self):
-        with contextlib.suppress(OSError):
-            return self.value("temporal_exporter_stream_lag_seconds", stream="closed") is not None
-        return False
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.scraper.join()
-        self.process.__exit__()
-
-
-def all_runs(server):
-    with Orders(server, "truth") as asked:
-        rows = list(asked.lines())
-        asked.check()
-    return rows
-
-
-def truth(server):
-    return [row for row in all_runs(server) if not row["workflow_id"].startswith("old-")]
-
-
-def expected(rows):
-    """What the exporter must say, from the server's records."""
-    want = collections.Counter()
-    sums = collections.Counter()
-    for row in rows:
-        run = (("task_queue", row["queue"]), ("temporal_namespace", "default"),
-               ("workflow_type", row["type"]))
-        want["temporal_workflow_start_total", run] += 1
-        status = OUTCOMES[row["status"]]
-        want[f"temporal_workflow_{status}_total", run] += 1
-        timed = tuple(sorted((*run, ("status", status))))
-        want["temporal_workflow_execution_time_count", timed] += 1
-        sums["temporal_workflow_execution_time_sum", timed] += row["ns"]
-        if row["local"]:
-            want["temporal_local_activity_total",
-                 (("outcome", "completed"), ("temporal_namespace", "default"),
-                  ("workflow_type", row["type"]))] += row["local"]
-        for done in row["activities"]:
-            count_activity(want, sums, row, done)
-    return want, sums
-
-
-def count_activity(want, sums, row, done):
-    base = {"activity_type": done["type"], "task_queue": done["queue"],
-            "temporal_namespace": "default"}
-    full = {**base, "workflow_type": row["type"]}
-    if done["outcome"] == "timeout":
-        named = {**full, "timeout_type": done["timeout"]}
-        want["temporal_activity_timeout_total", tuple(sorted(named.items()))] += 1
-    else:
-        want[f"temporal_activity_{done['outcome']}_total", tuple(sorted(full.items()))] += 1
-    want["temporal_activity_attempts_total", tuple(sorted(full.items()))] += done["attempts"]
-    failed = done["attempts"] - (done["outcome"] in ("success", "cancel") and done["attempts"] > 0)
-    want["temporal_activity_attempt_fail_total", tuple(sorted(full.items()))] += failed
-    if done["ns"] is not None:
-        timed = tuple(sorted({**base, "outcome": done["outcome"]}.items()))
-        want["temporal_activity_execution_time_count", timed] += 1
-        sums["temporal_activity_execution_time_sum", timed] += done["ns"]
-    if done["wait_ns"] is not None:
-        timed = tuple(sorted(base.items()))
-        want["temporal_activity_schedule_to_start_time_count", timed] += 1
-        sums["temporal_activity_schedule_to_start_time_sum", timed] += done["wait_ns"]
-
-
-def differences(samples, want, sums):
-    """Every counter that is not as the server's records say, in either direction."""
-    wrong = []
-    names = {name for name, _ in want} | {f"temporal_workflow_{name}_total"
-                                          for name in OUTCOMES.values()}
-    for key in sorted(set(want) | {key for key in samples if key[0] in names}):
-        if samples.get(key, 0) != want.get(key, 0):
-            wrong.append(f"{key[0]}{dict(key[1])}: {samples.get(key)} instead of {want.get(key)}")
-    for key, nanos in sums.items():
-        if abs(samples.get(key, 0) - nanos / 1e9) > 1e-6 * max(1, nanos / 1e9):
-            wrong.append(f"{key[0]}{dict(key[1])}: {samples.get(key)} instead of {nanos / 1e9}")
-    return wrong
-
-
-def suspects(server, state):
-    """Runs that the exporter counted and the server's list does not have, and the other way."""
-    rows = {row["run_id"]: row["workflow_id"] for row in all_runs(server)}
-    lines = []
-    for what, runs in zip(("started", "closed"), remembered(state), strict=True):
-        lines += [f"{what}, not on the server's list: {run}" for run in set(runs) - set(rows)]
-        lines += [f"{what} before the exporter: {rows[run]} {run}" for run in runs
-                  if rows.get(run, "").startswith("old-")]
-        lines += [f"{what}, not counted: {name} {run}" for run, name in rows.items()
-                  if run not in runs and not name.startswith("old-")]
-    return "\n".join(lines)
 
 
 class Exact(unittest.TestCase):
@@ -279,10 +51,37 @@ class Exact(unittest.TestCase):
                                 f"the load takes too long: {load.started} of {runs}")
             follower.join()
             load.check()
+        self.kinds = load.kinds
         return time.monotonic() - begin
 
-    def compare(self, server, watched, seconds=180):
-        want, sums = expected(truth(server))
+    def compare(self, server, *all_watched, seconds=180):
+        """Every counter is exact, and still is when nothing can be read again any more."""
+        rows = truth(server)
+        want, sums = expected(rows)
+        begin = time.monotonic()
+        for watched in all_watched:
+            self.becomes_exact(server, watched, want, sums, seconds)
+        took = time.monotonic() - begin
+        # What a last outage left is read once more a late window after it, sweeps after that.
+        time.sleep(LATE_WINDOW + 2 * SWEEP)
+        for watched in all_watched:
+            self.assertEqual([], differences(watched.samples(), want, sums), "double, later")
+            self.was_watched(watched)
+            self.nothing_given_up(watched)
+        self.assertEqual([], unseen(rows, self.kinds), "the load did not do what it should")
+        starts = sum(number for (name, _), number in want.items()
+                     if name == "temporal_workflow_start_total")
+        activities = sum(number for (name, _), number in want.items()
+                         if name.startswith("temporal_activity_attempts"))
+        for watched in all_watched:
+            audited = watched.total("temporal_exporter_stream_audited_minutes_total")
+            print(f"  server {SERVERS[self.cli]}: {starts} runs and {activities} attempts of "
+                  f"activities exact in {len(want) + len(sums)} series, {watched.kills} kills, "
+                  f"{watched.scrapes} scrapes, {took:.0f} s after the last run and "
+                  f"{LATE_WINDOW + 2 * SWEEP} s later, {audited:.0f} minutes audited, seed {SEED}",
+                  flush=True)
+
+    def becomes_exact(self, server, watched, want, sums, seconds):
         wrong = ["nothing was scraped"]
 
         def equal():
@@ -291,24 +90,34 @@ class Exact(unittest.TestCase):
                 wrong = differences(watched.samples(), want, sums)
             return not wrong
 
-        begin = time.monotonic()
         try:
             wait_for(equal, seconds, "the counters equal the server's records")
         except AssertionError as error:
             raise AssertionError(f"{error}\n" + "\n".join(wrong[:40]) + "\n"
                                  + suspects(server, watched.state) + "\n"
                                  + watched.process.output()[-3000:]) from None
+
+    def was_watched(self, watched):
+        """To the end, by a scraper that understood every answer."""
+        if watched.broken:
+            raise AssertionError("the scraper ended") from watched.broken
+        self.assertTrue(watched.scraper.is_alive())
+        self.assertGreater(watched.scrapes, 0.5 * watched.alive_seconds(), "scrapes")
         self.assertEqual([], watched.fell, "counters that went down")
-        starts = sum(number for (name, _), number in want.items()
-                     if name == "temporal_workflow_start_total")
-        activities = sum(number for (name, _), number in want.items()
-                         if name.startswith("temporal_activity_attempts"))
-        print(f"  server {SERVERS[self.cli]}: {starts} runs and {activities} attempts of "
-              f"activities exact in {len(want) + len(sums)} series, {watched.kills} kills, "
-              f"{watched.scrapes} scrapes, {time.monotonic() - begin:.0f} s after the last run, "
-              f"seed {SEED}", flush=True)
+
+    def nothing_given_up(self, watched):
+        """And the exporter's own audits agree, of at least one minute."""
+        for stream in ("started", "closed"):
+            for name in ("gap_seconds", "dropped", "audit_missing", "audit_extra"):
+                self.assertEqual(0, watched.total(f"temporal_exporter_stream_{name}_total",
+                                                  stream=stream), f"{stream}: {name}")
+            wait_for(lambda stream=stream: watched.total(
+                "temporal_exporter_stream_audited_minutes_total", stream=stream) > 0,
+                     120, f"{stream}: a minute is audited")
+        self.assertEqual(0, watched.total("temporal_exporter_state_write_failures_total"))
 
     cli = "1.9.1"
+    kinds = {}
 
     def old_runs(self, server, count=30):
         """Runs of before the exporter: none of them may be counted."""
@@ -324,6 +133,7 @@ class TemporalExactTest(Exact):
         """Two exporters on one namespace: one is killed twice, the other reloaded."""
         with (scratch() as directory, scratch() as other, Server() as server,
               Orders(server, "worker")):
+            begin = time.monotonic()
             self.old_runs(server)
             with (Watched(directory, server.address) as killed,
                   Watched(other, server.address) as reloaded):
@@ -332,19 +142,24 @@ class TemporalExactTest(Exact):
                 reloads = []
 
                 def disturb(share):
-                    if killed.kills < (share > 0.3) + (share > 0.6):
-                        killed.kill()
-                    if share > 0.45 and not reloads:
+                    if share > 0.15 and not reloads:
                         reloads.append(share)
                         text = reloaded.config.read_text()
                         reloaded.config.write_text(text.replace('"2s"', '"3s"'))
                         reloaded.process.popen.send_signal(signal.SIGHUP)
+                    if killed.kills == 0 and share > 0.3:
+                        killed.kill()
+                    elif killed.kills == 1 and share > 0.6:
+                        killed.kill(away=SLICE + 5)
 
                 self.live(server, killed, 300, disturb)
-                self.compare(server, killed)
-                self.compare(server, reloaded)
+                self.compare(server, killed, reloaded)
                 self.assertEqual((2, 1), (killed.kills, len(reloads)))
+                self.assertTrue(killed.caught_up_by_slices)
                 self.assertEqual(1, reloaded.value("sidecar_config_last_reload_successful"))
+            took = time.monotonic() - begin
+            print(f"  in {took:.0f} s", flush=True)
+            self.assertLess(took, 300)
 
 
 PROMETHEUS_CONFIG = """\
@@ -438,38 +253,48 @@ class Trouble:
             self.killed_at = time.monotonic()
 
     def restart_server(self):
+        """Away for longer than a slice, so that what it was is caught up by slices."""
         self.server.kill()
-        time.sleep(5)
+        time.sleep(SLICE + 5)
         self.server.start()
 
     def stop_exporter(self):
-        """For longer than its late window, which the test makes 20 s."""
+        """For longer than its late window."""
         self.watched.process.popen.send_signal(signal.SIGSTOP)
-        time.sleep(45)
+        self.watched.stopped += 2 * LATE_WINDOW + 5
+        time.sleep(2 * LATE_WINDOW + 5)
         self.watched.process.popen.send_signal(signal.SIGCONT)
 
 
 class TemporalMatrixTest(Exact):
-    def through_trouble(self, runs, cli, flags=(), streams="", **once):
+    def through_trouble(self, runs, cli, flags=(), visibility=6, streams="", **once):
         self.cli = cli
         with (scratch() as directory, Server(*flags, cli=cli) as server, Orders(server, "worker"),
               Proxy(("127.0.0.1", server.port), CUT, SEED) as proxy):
             self.old_runs(server, min(runs, 200))
-            with Watched(directory, proxy.address, streams=streams) as watched:
+            with Watched(directory, proxy.address, visibility, streams) as watched:
                 wait_for(watched.follows, 60, "the streams are followed")
                 trouble = Trouble(watched, **once)
                 trouble.server = server
                 took = self.live(server, watched, runs, trouble, seconds=1_500)
                 self.compare(server, watched, seconds=300)
                 failed = watched.failed_calls()
+                throttled = watched.total("temporal_exporter_rpc_throttled_total")
                 print(f"  load of {took:.0f} s, {proxy.cut} of {proxy.pieces} pieces cut,"
-                      f" {failed:.0%} of the last life's calls failed", flush=True)
+                      f" {failed:.0%} of calls failed, {throttled:.0f} of them throttled",
+                      flush=True)
+                self.assertEqual([], trouble.once, "what was to happen once did")
+                self.assertTrue(watched.caught_up_by_slices)
+                self.assertGreaterEqual(failed, 0.10)
+                return throttled
 
     def test_two_thousand_runs_through_kills_outages_throttling_and_failing_calls(self):
         matrix()
-        self.through_trouble(2_000, "1.9.1",
-                             ("--dynamic-config-value", "frontend.namespaceRPS.visibility=10"),
-                             'late_window = "20s"\n', restart_server=0.4, stop_exporter=0.7)
+        # Small pages and a budget of its own above the server's: it is the server that throttles.
+        throttled = self.through_trouble(
+            2_000, "1.9.1", ("--dynamic-config-value", "frontend.namespaceRPS.visibility=10"),
+            20, "page_size = 10\npages_per_run = 30\n", restart_server=0.4, stop_exporter=0.7)
+        self.assertGreater(throttled, 0, "the server throttled nothing")
 
     def test_server_1_31(self):
         matrix()

@@ -8,6 +8,7 @@ Run by the interpreter that has the SDK:
 """
 
 import asyncio
+import collections
 import datetime
 import json
 import os
@@ -17,10 +18,7 @@ import sys
 
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.api.workflowservice.v1 import (CountWorkflowExecutionsRequest,
-                                               GetWorkflowExecutionHistoryRequest,
-                                               ListWorkflowExecutionsRequest,
                                                ResetWorkflowExecutionRequest)
 from temporalio.client import (Client, Schedule, ScheduleActionStartWorkflow, ScheduleIntervalSpec,
                                ScheduleSpec, WorkflowFailureError)
@@ -28,6 +26,7 @@ from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from truth import truth
 
 QUEUES = ("orders", "express")
 SECOND = datetime.timedelta(seconds=1)
@@ -153,18 +152,36 @@ async def work(client):
     await asyncio.gather(*tasks)
 
 
-class Load:
-    """A mix of runs, each seen to its close."""
+class Part:
+    """One task of the load. What it does depends on the seed and its number, on nothing else."""
 
-    def __init__(self, client, seed, name):
+    # The first tasks do everything once.
+    HOWS = ("quick", "retry", "refuse", "slow", "nobody", "local", "cancel_ship", "children")
+    KINDS = {"usual": 60, "canceled": 5, "terminated": 5, "replaced": 3, "timed_out": 5,
+             "continued": 6, "retried": 5, "delayed": 5, "reset": 3, "cron": 1, "schedule": 1}
+    STARTS = {"replaced": 2}
+
+    def __init__(self, client, name, seed, number):
         self.client = client
-        self.random = random.Random(seed)
-        self.name = name
-        self.started = 0
+        self.random = random.Random(f"{seed}/{number}")
+        self.first = number < len(self.KINDS)
+        self.how = None
+        if self.first:
+            self.kind = list(self.KINDS)[number]
+        elif number < len(self.KINDS) + len(self.HOWS):
+            self.kind, self.how = "usual", self.HOWS[number - len(self.KINDS)]
+        else:
+            self.kind = self.random.choices(list(self.KINDS), list(self.KINDS.values()))[0]
+        self.name = f"{name}-{self.kind}-{number}"
+        self.begun = 0
+
+    @property
+    def starts(self):
+        return self.STARTS.get(self.kind, 1)
 
     async def start(self, kind, *args, **options):
-        self.started += 1
-        options.setdefault("id", f"{self.name}-{self.started}")
+        self.begun += 1
+        options.setdefault("id", f"{self.name}-{self.begun}")
         options.setdefault("task_queue", self.random.choice(QUEUES))
         options.setdefault("run_timeout", 60 * SECOND)
         for _ in range(20):  # the server may be down for a while
@@ -190,8 +207,7 @@ class Load:
             pass
 
     async def usual(self):
-        how = self.random.choice(("quick", "quick", "retry", "refuse", "slow", "nobody", "local",
-                                  "cancel_ship", "children"))
+        how = self.how or self.random.choice(("quick", *self.HOWS))
         await self.finished(await self.order(how))
 
     async def canceled(self):
@@ -224,7 +240,7 @@ class Load:
 
     async def delayed(self):
         handle = await self.order("quick", start_delay=self.random.uniform(1, 4) * SECOND)
-        if self.random.random() < 0.3:  # closed before its time: a negative duration
+        if self.first or self.random.random() < 0.3:  # before its time: a negative duration
             await handle.terminate()
         else:
             await self.finished(handle)
@@ -246,42 +262,55 @@ class Load:
         await self.client.get_workflow_handle(handle.id).terminate()
 
     async def schedule(self):
-        self.started += 1
-        name = f"{self.name}-schedule-{self.started}"
+        self.begun += 1
+        name = f"{self.name}-{self.begun}"
         action = ScheduleActionStartWorkflow("Parcel", "quick", id=name, task_queue="orders")
         handle = await self.client.create_schedule(name, Schedule(
             action=action, spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=2 * SECOND)])))
         await asyncio.sleep(7)
         await handle.delete()
 
-    KINDS = ((usual, 60), (canceled, 5), (terminated, 5), (replaced, 3), (timed_out, 5),
-             (continued, 6), (retried, 5), (delayed, 5), (reset, 3), (cron, 1), (schedule, 1))
+    async def run(self):
+        for attempt in range(5):
+            try:
+                return await getattr(self, self.kind)()
+            except RPCError as error:  # the server went away in the middle of it
+                if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+                    return None
+                await asyncio.sleep(2 + attempt)
 
-    async def one(self, slots):
-        kinds, weights = zip(*self.KINDS, strict=True)
-        kind = self.random.choices(kinds, weights)[0]
+
+class Load:
+    """A mix of runs, each seen to its close."""
+
+    def __init__(self, client, seed, name):
+        self.client, self.seed, self.name = client, seed, name
+        self.started = 0
+        self.kinds = collections.Counter()
+
+    async def one(self, part, slots):
         try:
-            for attempt in range(5):
-                try:
-                    return await kind(self)
-                except RPCError as error:  # the server went away in the middle of it
-                    if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
-                        return None
-                    await asyncio.sleep(2 + attempt)
+            await part.run()
         finally:
             slots.release()
+
+    def say(self):
+        print(json.dumps({"started": self.started, "kinds": self.kinds}), flush=True)
 
     async def run(self, runs, at_once=20):
         slots = asyncio.Semaphore(at_once)
         tasks = []
         while self.started < runs:
             await slots.acquire()
-            tasks.append(asyncio.create_task(self.one(slots)))
-            await asyncio.sleep(0.01)  # it counts itself as started
+            part = Part(self.client, self.name, self.seed, len(tasks))
+            self.started += part.starts
+            self.kinds[part.kind] += 1
+            tasks.append(asyncio.create_task(self.one(part, slots)))
             if len(tasks) % 10 == 0:
-                print(json.dumps({"started": self.started}), flush=True)
+                self.say()
         await asyncio.gather(*tasks)
         await self.all_closed()
+        self.say()
 
     async def all_closed(self):
         request = CountWorkflowExecutionsRequest(namespace=self.client.namespace,
@@ -301,89 +330,6 @@ class Load:
                         pass
             await asyncio.sleep(1)
         raise AssertionError("runs that do not close")
-
-
-def nanos(stamp):
-    return stamp.seconds * 1_000_000_000 + stamp.nanos
-
-
-def activities_of(events):
-    """What closed activities of one history say, joined by their scheduled event."""
-    scheduled, started, closed = {}, {}, []
-    kinds = {EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: "success",
-             EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: "fail",
-             EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: "timeout",
-             EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED: "cancel"}
-    for event in events:
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-            scheduled[event.event_id] = event
-        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
-            begun = event.activity_task_started_event_attributes
-            started[begun.scheduled_event_id] = event
-        elif event.event_type in kinds:
-            kind = kinds[event.event_type]
-            detail = getattr(event, {"success": "activity_task_completed_event_attributes",
-                                     "fail": "activity_task_failed_event_attributes",
-                                     "timeout": "activity_task_timed_out_event_attributes",
-                                     "cancel": "activity_task_canceled_event_attributes"}[kind])
-            first = scheduled[detail.scheduled_event_id]
-            what = first.activity_task_scheduled_event_attributes
-            begin = started.get(detail.scheduled_event_id)
-            attempt = begin.activity_task_started_event_attributes.attempt if begin else 0
-            timeout = ""
-            if kind == "timeout":
-                timeout = TimeoutType.Name(detail.failure.timeout_failure_info.timeout_type)
-                timeout = timeout.removeprefix("TIMEOUT_TYPE_").lower()
-            closed.append({
-                "type": what.activity_type.name, "queue": what.task_queue.name, "outcome": kind,
-                "timeout": timeout, "attempts": attempt,
-                "ns": nanos(event.event_time) - nanos(begin.event_time) if begin else None,
-                "wait_ns": (nanos(begin.event_time) - nanos(first.event_time)
-                            if begin and attempt == 1 else None)})
-    return closed
-
-
-async def patiently(call, request):
-    for _ in range(60):
-        try:
-            return await call(request)
-        except RPCError as error:
-            if error.status != RPCStatusCode.RESOURCE_EXHAUSTED:
-                raise
-            await asyncio.sleep(0.5)
-    raise AssertionError("throttled for ever")
-
-
-async def truth(client):
-    service = client.workflow_service
-    token = b""
-    while True:
-        page = await patiently(service.list_workflow_executions, ListWorkflowExecutionsRequest(
-            namespace=client.namespace, page_size=200, next_page_token=token))
-        for row in page.executions:
-            events, more = [], b""
-            while True:
-                part = await patiently(
-                    service.get_workflow_execution_history, GetWorkflowExecutionHistoryRequest(
-                        namespace=client.namespace, execution=row.execution,
-                        next_page_token=more))
-                events += part.history.events
-                more = part.next_page_token
-                if not more:
-                    break
-            duration = (nanos(row.execution_duration) if row.HasField("execution_duration")
-                        else nanos(row.close_time) - nanos(row.execution_time))
-            local = sum(event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED and
-                        event.marker_recorded_event_attributes.marker_name == "core_local_activity"
-                        for event in events)
-            print(json.dumps({
-                "workflow_id": row.execution.workflow_id, "run_id": row.execution.run_id,
-                "type": row.type.name, "queue": row.task_queue, "status": int(row.status),
-                "execution": nanos(row.execution_time), "close": nanos(row.close_time),
-                "ns": max(duration, 0), "activities": activities_of(events), "local": local}))
-        token = page.next_page_token
-        if not token:
-            return
 
 
 async def main(address, namespace, what, *args):
