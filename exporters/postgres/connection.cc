@@ -2,16 +2,14 @@
 
 #include <fcntl.h>
 #include <libpq-fe.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "exporters/postgres/receive_limit.h"
 #include "exporters/postgres/sqlstate.h"
 
 namespace sidecar::postgres {
@@ -24,10 +22,9 @@ using OwnedResult = std::unique_ptr<PGresult, ClearResult>;
 
 // How often a result that keeps coming looks at the clock.
 constexpr int kRowsBetweenLooks = 64;
-// libpq keeps a row until it is whole, however large the server makes it. It also reads on for as
-// long as the socket has something (pqReadData): a small buffer makes it come back.
-constexpr std::uint64_t kMostRowBytes = 8U << 20U;
-constexpr int kReceiveBuffer = 64 << 10;
+// libpq keeps a row until it is whole, however large the server makes it.
+constexpr std::size_t kMostRowBytes = 8U << 20U;
+constexpr std::size_t kReadAtOnce = 256U << 10U;
 // What may be thrown away of a result whose reader has enough, before the connection goes instead.
 constexpr Millis kDrain{20};
 
@@ -35,32 +32,6 @@ std::string ErrorField(const PGresult* result, int code) {
   const char* const text = PQresultErrorField(result, code);
   return text == nullptr ? std::string() : std::string(text);
 }
-
-// How much a socket receives: over TCP exactly, over a Unix socket at least what waited each time.
-class ReceivedBytes {
- public:
-  explicit ReceivedBytes(int socket) : socket_(socket), start_(OfTcp()) {}
-
-  void BeforeRead() {
-    int waiting = 0;
-    if (!start_ && ::ioctl(socket_, FIONREAD, &waiting) == 0) {
-      waited_ += static_cast<std::uint64_t>(std::max(waiting, 0));
-    }
-  }
-  std::uint64_t count() const { return start_ ? OfTcp().value_or(*start_) - *start_ : waited_; }
-
- private:
-  std::optional<std::uint64_t> OfTcp() const {
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    if (::getsockopt(socket_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
-    return info.tcpi_bytes_received;
-  }
-
-  const int socket_;
-  const std::optional<std::uint64_t> start_;
-  std::uint64_t waited_ = 0;
-};
 
 }  // namespace
 
@@ -132,7 +103,6 @@ Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono unti
   }
   PQsetErrorVerbosity(pg_->conn, PQERRORS_DEFAULT);
   PQsetnonblocking(pg_->conn, 1);
-  ::setsockopt(PQsocket(pg_->conn), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   return Progress::kReady;
 }
 
@@ -164,7 +134,7 @@ Result<> Connection::Send(const Command& command) {
       break;
   }
   if (sent == 0) return Lost();
-  if (command.how != Command::How::kPrepare) PQsetSingleRowMode(conn);
+  if (command.how != Command::How::kPrepare && !command.few_rows) PQsetSingleRowMode(conn);
   ++statements_;
   return {};
 }
@@ -179,20 +149,19 @@ Result<> Connection::Flush(const Scrape& scrape) {
   }
 }
 
-// A peer that never stops sending is always readable: the time is looked at beside the socket. Most
-// results come with the first read, and need no counting.
+// A peer that never stops sending is always readable: the time is looked at beside the socket.
 Result<> Connection::AwaitResult(const Scrape& scrape) {
-  std::optional<ReceivedBytes> received;
-  for (bool first = true; PQisBusy(pg_->conn) != 0; first = false) {
+  std::size_t came = 0;
+  while (PQisBusy(pg_->conn) != 0) {
     if (scrape.LeftMs() <= 0 || scrape.stop().stop_requested()) return Late();
     if (Wait(scrape, POLLIN, Mono::max()) == Woken::kLate) return Late();
-    if (!first && !received) received.emplace(PQsocket(pg_->conn));
-    if (received) received->BeforeRead();
+    const ReceiveLimit limit(kReadAtOnce);
     if (PQconsumeInput(pg_->conn) == 0) return Lost();
-    if (received && received->count() > kMostRowBytes) {
+    came += limit.received();
+    if (came > kMostRowBytes) {
       broken_ = true;
       return Fail(Errc::kLimit,
-                  "a row of more than " + std::to_string(kMostRowBytes >> 20U) + " MiB");
+                  "more than " + std::to_string(kMostRowBytes >> 20U) + " MiB in a row");
     }
   }
   return {};

@@ -32,6 +32,7 @@ struct Command {
   How how = How::kOnce;
   const char* sql = "";
   const char* name = "";
+  bool few_rows = false;  // session.h
 };
 
 class Connection {

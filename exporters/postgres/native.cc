@@ -19,10 +19,13 @@ Result<> RunStatement(const QueryDef& def, Session& session, const Scrape& scrap
   auto variant = Choose(def, session.facts());
   if (!variant) return Fail(std::move(variant.error()));
   const std::string text = StatementText(def, **variant, session.facts());
-  return session.Query(
-      scrape,
-      {.name = def.name, .sql = text, .timeout = def.timeout, .own_search_path = !def.builtin},
-      rows);
+  return session.Query(scrape,
+                       {.name = def.name,
+                        .sql = text,
+                        .timeout = def.timeout,
+                        .own_search_path = !def.builtin,
+                        .few_rows = HasFewRows(def)},
+                       rows);
 }
 
 }  // namespace sidecar::postgres

@@ -62,10 +62,12 @@ Result<> QueryRows::Begin(std::span<const Column> columns) {
 }
 
 Result<std::size_t> QueryRows::Find(std::span<const Column> columns, std::string_view name) const {
+  std::size_t index = 0;
+  while (index < columns.size() && columns[index].name != name) ++index;
+  if (index < columns.size()) return index;
   std::string names;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i].name == name) return i;
-    names += (i == 0 ? "" : ", ") + std::string(columns[i].name);
+  for (const Column& column : columns) {
+    names += (names.empty() ? "" : ", ") + std::string(column.name);
   }
   return Fail(Errc::kParse,
               "no column " + Quoted(name) + " in the result; it has " + Quoted(names));

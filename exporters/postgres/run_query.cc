@@ -103,6 +103,10 @@ Result<const QueryVariant*> Choose(const QueryDef& def, const Facts& facts) {
   return chosen;
 }
 
+bool HasFewRows(const QueryDef& def) {
+  return def.builtin && def.scope == QueryScope::kCluster && def.lane == "main";
+}
+
 std::string StatementText(const QueryDef& def, const QueryVariant& variant, const Facts& facts) {
   std::string text(variant.sql);
   const Facts::Extension* const extension = facts.Find(def.extension);
@@ -125,7 +129,8 @@ Result<QueryReport> RunQuery(const QueryDef& def, Session& session, const Scrape
   const Statement statement{.name = def.name,
                             .sql = text.empty() ? (*variant)->sql : std::string_view(text),
                             .timeout = def.timeout,
-                            .own_search_path = !def.builtin};
+                            .own_search_path = !def.builtin,
+                            .few_rows = HasFewRows(def)};
   const std::int64_t limit = limits.series > 0 ? limits.series : def.series_limit;
   QueryRows rows(def, facts, static_cast<std::size_t>(limit), sink);
   if (auto done = session.Query(scrape, statement, rows); !done) {

@@ -36,6 +36,9 @@ struct QueryReport {
 Result<QueryReport> RunQuery(const QueryDef& def, Session& session, const Scrape& scrape,
                              const QueryLimits& limits, Sink& sink);
 
+// What the server has a bounded number of: databases, sessions, settings; not tables or statements.
+bool HasFewRows(const QueryDef& def);
+
 // The statement of a variant: @extschema@ becomes the schema of the definition's extension.
 std::string StatementText(const QueryDef& def, const QueryVariant& variant, const Facts& facts);
 

@@ -20,6 +20,9 @@ struct Statement {
   std::string_view sql;          // one statement, without parameters
   Millis timeout;                // statement_timeout at most; less when less is left of the run
   bool own_search_path = false;  // a user's query: its role's, not pg_catalog alone
+  // Its rows are read when all are there: libpq copies what it knows of the columns for each that
+  // is read by itself. All of them have the bound of a row.
+  bool few_rows = false;
 };
 
 class Session {

@@ -37,7 +37,7 @@ FLOODS = {
     "groups_of_text": ("SELECT repeat('x', 1000) || generate_series(1, 1000000000) AS k, 1 AS n",
                        "labels of aggregates with more than"),
     "large_cell": ("SELECT repeat('x', 2000000) AS k, 1 AS n", "label k has 2000000 bytes"),
-    "huge_cell": ("SELECT repeat('x', 500000000) AS k, 1 AS n", "a row of more than 8 MiB"),
+    "huge_cell": ("SELECT repeat('x', 500000000) AS k, 1 AS n", "more than 8 MiB in a row"),
 }
 MOST_MEMORY = 200_000  # kB; a run may have 64 MiB of samples, in a buffer that doubles
 
