@@ -79,7 +79,7 @@ class DatabaseCollector final : public Collector {
     if (const auto blocked = watched_.databases->blocked()) {
       sink.Warn(Error(*blocked).Wrap("rotation"));
     } else if (results.empty()) {
-      return Fail(Errc::kNoData, "no database was visited yet");
+      return Fail(Errc::kNoData, "no database that it is for was visited yet");
     }
     const Mono now = clock.mono();
     std::size_t disabled = 0;
