@@ -25,6 +25,8 @@ WITHOUT_DATA = {
         "none is dropped",
     ("alerts-exporters.yml: SeriesDropped", "sidecar_collector_series_dropped_total"):
         "none is dropped",
+    ("alerts-temporal.yml: TemporalStreamOff", "temporal_exporter_collector_disabled"):
+        "the server refuses nothing",
     ("alerts-postgres.yml: PostgresReplicationSlotInactive", "pg_replication_slots_active"):
         "there is no replication slot",
 }
