@@ -267,10 +267,10 @@ class Trouble:
 
 
 class TemporalMatrixTest(Exact):
-    def through_trouble(self, runs, cli, flags=(), visibility=6, streams="", **once):
+    def through_trouble(self, runs, cli, flags=(), visibility=6, streams="", cut=CUT, **once):
         self.cli = cli
         with (scratch() as directory, Server(*flags, cli=cli) as server, Orders(server, "worker"),
-              Proxy(("127.0.0.1", server.port), CUT, SEED) as proxy):
+              Proxy(("127.0.0.1", server.port), cut, SEED) as proxy):
             self.old_runs(server, min(runs, 200))
             with Watched(directory, proxy.address, visibility, streams) as watched:
                 wait_for(watched.follows, 60, "the streams are followed")
@@ -293,7 +293,8 @@ class TemporalMatrixTest(Exact):
         # Small pages and a budget of its own above the server's: it is the server that throttles.
         throttled = self.through_trouble(
             2_000, "1.9.1", ("--dynamic-config-value", "frontend.namespaceRPS.visibility=10"),
-            20, "page_size = 10\npages_per_run = 30\n", restart_server=0.4, stop_exporter=0.7)
+            20, "page_size = 10\npages_per_run = 30\n", cut=0.09, restart_server=0.4,
+            stop_exporter=0.7)
         self.assertGreater(throttled, 0, "the server throttled nothing")
 
     def test_server_1_31(self):
