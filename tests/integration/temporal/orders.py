@@ -259,16 +259,29 @@ class Part:
     async def cron(self):
         handle = await self.order("quick", cron_schedule="@every 3s")
         await asyncio.sleep(8)
-        await self.client.get_workflow_handle(handle.id).terminate()
+        await self.surely(self.client.get_workflow_handle(handle.id).terminate)
 
     async def schedule(self):
         self.begun += 1
         name = f"{self.name}-{self.begun}"
         action = ScheduleActionStartWorkflow("Parcel", "quick", id=name, task_queue="orders")
-        handle = await self.client.create_schedule(name, Schedule(
-            action=action, spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=2 * SECOND)])))
-        await asyncio.sleep(7)
-        await handle.delete()
+        try:
+            await self.client.create_schedule(name, Schedule(action=action, spec=ScheduleSpec(
+                intervals=[ScheduleIntervalSpec(every=2 * SECOND)])))
+            await asyncio.sleep(7)
+        finally:
+            await self.surely(self.client.get_schedule_handle(name).delete)
+
+    async def surely(self, end):
+        """What would go on for ever, whatever the server does meanwhile."""
+        for _ in range(60):
+            try:
+                return await end()
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    return None
+                await asyncio.sleep(1)
+        raise AssertionError("it cannot be ended")
 
     async def run(self):
         for attempt in range(5):
