@@ -74,7 +74,7 @@ class Exact(unittest.TestCase):
         activities = sum(number for (name, _), number in want.items()
                          if name.startswith("temporal_activity_attempts"))
         for watched in all_watched:
-            audited = watched.total("temporal_exporter_stream_audited_minutes_total")
+            audited = watched.total("temporal_exporter_stream_audits_total")
             print(f"  server {SERVERS[self.cli]}: {starts} runs and {activities} attempts of "
                   f"activities exact in {len(want) + len(sums)} series, {watched.kills} kills, "
                   f"{watched.scrapes} scrapes, {took:.0f} s after the last run and "
@@ -112,7 +112,7 @@ class Exact(unittest.TestCase):
                 self.assertEqual(0, watched.total(f"temporal_exporter_stream_{name}_total",
                                                   stream=stream), f"{stream}: {name}")
             wait_for(lambda stream=stream: watched.total(
-                "temporal_exporter_stream_audited_minutes_total", stream=stream) > 0,
+                "temporal_exporter_stream_audits_total", stream=stream) > 0,
                      120, f"{stream}: a minute is audited")
         self.assertEqual(0, watched.total("temporal_exporter_state_write_failures_total"))
 

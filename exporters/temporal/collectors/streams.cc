@@ -38,7 +38,7 @@ constexpr auto kDropped = Counter("temporal_exporter_stream_dropped_total",
                                   "Remembered runs let go (window), rows without id or time "
                                   "(decode).",
                                   "temporal_namespace", "stream", "reason");
-constexpr auto kAudited = Counter("temporal_exporter_stream_audited_minutes_total",
+constexpr auto kAudited = Counter("temporal_exporter_stream_audits_total",
                                   "Minutes whose runs the server was asked to count as well.",
                                   "temporal_namespace", "stream");
 constexpr auto kAuditFailures =
