@@ -51,6 +51,23 @@ bool AboutSize(std::string_view message) {
          message.find("too large") != std::string_view::npos;
 }
 
+// Whose limit is it? One of those for clients leaves the server as it is. Of its own trouble, and
+// of what we do not know, Errc::kUnavailable is said: rows may appear late when it is over.
+bool OfClients(int cause) {
+  switch (cause) {
+    case enums::RESOURCE_EXHAUSTED_CAUSE_UNSPECIFIED:
+    case enums::RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT:
+    case enums::RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT:
+    case enums::RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW:
+    case enums::RESOURCE_EXHAUSTED_CAUSE_APS_LIMIT:
+    case enums::RESOURCE_EXHAUSTED_CAUSE_OPS_LIMIT:
+    case enums::RESOURCE_EXHAUSTED_CAUSE_WORKER_DEPLOYMENT_LIMITS:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void ExplainExhausted(const Reply& reply, Failure& failure) {
   failure.error.code = Errc::kLimit;
   const auto detail =
@@ -61,6 +78,7 @@ void ExplainExhausted(const Reply& reply, Failure& failure) {
     return;
   }
   failure.cause = CauseName(detail->cause());
+  if (!OfClients(detail->cause())) failure.error.code = Errc::kUnavailable;
   if (detail->scope() == enums::RESOURCE_EXHAUSTED_SCOPE_NAMESPACE) failure.scope = "namespace";
   if (detail->scope() == enums::RESOURCE_EXHAUSTED_SCOPE_SYSTEM) failure.scope = "system";
   failure.throttled = detail->cause() != enums::RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW;

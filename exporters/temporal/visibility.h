@@ -7,8 +7,8 @@
 //
 // Errors:
 //   kLimit        refused by our own budget, throttled by the server, or a single row too large
-//   kUnavailable  no answer, or one that says "try again" (a bad page token does so too); our
-//                 credentials are not accepted, or cannot be read
+//   kUnavailable  no answer, or one that says "try again" (a bad page token does so too) or that
+//                 the server is overloaded; our credentials are not accepted, or cannot be read
 //   kTimeout      the deadline passed or the run was stopped: the server may still be working on it
 //   kDenied       permission
 //   kUnsupported  an RPC that the server does not know, or a query that it refuses

@@ -78,6 +78,34 @@ TEST(FrontendFaults, ServerThatIsThrottledSlowsAllCalls) {
   temporal.ExpectExact();
 }
 
+// Its store took nothing while it refused: rows are late by the time that took, not by the late
+// window.
+TEST(FrontendFaults, RowsThatAServerShowsOnlyWhenItsTroubleIsOverAreCounted) {
+  for (const auto cause : {enums::RESOURCE_EXHAUSTED_CAUSE_SYSTEM_OVERLOADED,
+                           enums::RESOURCE_EXHAUSTED_CAUSE_PERSISTENCE_LIMIT,
+                           enums::RESOURCE_EXHAUSTED_CAUSE_CIRCUIT_BREAKER_OPEN}) {
+    FaultsHarness temporal;
+    bool overloaded = false;
+    temporal.server->On(kList, [&](const FakeFrontend::Call& call) {
+      return overloaded ? Exhausted(cause, enums::RESOURCE_EXHAUSTED_SCOPE_SYSTEM)
+                        : temporal.store.Answer(call);
+    });
+    ASSERT_TRUE(temporal.Work());
+    temporal.Add(100);
+    temporal.Run(30);
+    overloaded = true;
+    const std::int64_t from = temporal.NowUs(), until = from + 120 * kSecondUs;
+    for (SimulatedRun& run : temporal.store.runs.runs) {
+      if (run.start > from) run.visible = until;
+      if (run.close > from) run.close_visible = until;
+    }
+    temporal.Run(100);
+    overloaded = false;
+    temporal.Run(2 * kTenMinutes);
+    temporal.ExpectExact();
+  }
+}
+
 TEST(FrontendFaults, MethodThatAServerHasNotSwitchesOffThatPartOnlyAndIsTriedAgain) {
   // As 1.24 to 1.31 answer what they do not know, have not made, and have switched off.
   for (const char* says :

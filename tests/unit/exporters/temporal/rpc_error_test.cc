@@ -33,6 +33,28 @@ TEST(RpcError, DetailsTellWhoseLimitItIs) {
   EXPECT_EQ(all.scope, "system");
 }
 
+// One that is in trouble itself shows rows late when that is over, as after an outage.
+TEST(RpcError, ServerThatIsInTroubleIsSlowedAndUnavailable) {
+  for (const auto cause : {enums::RESOURCE_EXHAUSTED_CAUSE_SYSTEM_OVERLOADED,
+                           enums::RESOURCE_EXHAUSTED_CAUSE_PERSISTENCE_LIMIT,
+                           enums::RESOURCE_EXHAUSTED_CAUSE_PERSISTENCE_STORAGE_LIMIT,
+                           enums::RESOURCE_EXHAUSTED_CAUSE_CIRCUIT_BREAKER_OPEN,
+                           static_cast<enums::ResourceExhaustedCause>(11)}) {
+    const Failure failure = Explain(Exhausted(cause, enums::RESOURCE_EXHAUSTED_SCOPE_SYSTEM));
+    EXPECT_EQ(failure.error.code, Errc::kUnavailable) << failure.cause;
+    EXPECT_TRUE(failure.throttled) << failure.cause;
+  }
+  for (const auto cause :
+       {enums::RESOURCE_EXHAUSTED_CAUSE_UNSPECIFIED, enums::RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT,
+        enums::RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT, enums::RESOURCE_EXHAUSTED_CAUSE_APS_LIMIT,
+        enums::RESOURCE_EXHAUSTED_CAUSE_OPS_LIMIT,
+        enums::RESOURCE_EXHAUSTED_CAUSE_WORKER_DEPLOYMENT_LIMITS,
+        enums::RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW}) {
+    const Failure failure = Explain(Exhausted(cause, enums::RESOURCE_EXHAUSTED_SCOPE_NAMESPACE));
+    EXPECT_EQ(failure.error.code, Errc::kLimit) << failure.cause;
+  }
+}
+
 TEST(RpcError, OneBusyWorkflowIsNoThrottling) {
   EXPECT_FALSE(Explain(Exhausted(enums::RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW,
                                  enums::RESOURCE_EXHAUSTED_SCOPE_NAMESPACE))
