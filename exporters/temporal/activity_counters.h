@@ -29,6 +29,7 @@ struct ClosedActivity {
   TimeoutType timeout = TimeoutType::kUnspecified;
   std::int32_t attempts = 0;                                     // 0: never started
   std::int64_t scheduled_ns = 0, started_ns = 0, closed_ns = 0;  // started: the last attempt
+  bool operator==(const ClosedActivity&) const = default;
 };
 
 // Puts the events of one history together, which come newest first: closed, started, scheduled.
