@@ -118,6 +118,10 @@ void Scheduler::Settle(Gathering& gathering) {
     }
   }
   gathering.left_behind = left_behind_;
+  if (gathering.generation != generation_) {
+    DropQueued();
+    RetireLanes();
+  }
   CoverAll();  // it may leave runs behind that only it was looking after
 }
 

@@ -84,11 +84,18 @@ void Scheduler::Adopt(Entry& entry, const Generation& old, Mono now) {
   if (before.schedule.interval == entry.schedule.interval && !waiting) entry.due = before.due;
 }
 
+bool Scheduler::Current(const Entry& entry) const {
+  const auto& entries = entry.task ? generation_->tasks : generation_->collectors;
+  return entry.order < entries.size() && entries[entry.order].get() == &entry;
+}
+
+// An older generation's runs that nobody waits for: where one run hangs, each reload would leave
+// one more behind it.
 void Scheduler::DropQueued() {
   for (auto& [name, lane] : lanes_) {
     auto dropped = lane->TakeQueued([this](const std::shared_ptr<Run>& run) {
       const auto wants = [&run](const Gathering* gathering) { return gathering->Wants(*run); };
-      return run->entry->periodic() && std::ranges::none_of(gatherings_, wants);
+      return !Current(*run->entry) && std::ranges::none_of(gatherings_, wants);
     });
     for (auto& run : dropped) {
       run->entry->flight.reset();

@@ -73,6 +73,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   // generation.cc: a plan becomes the current one.
   void Join(Entry& entry, bool task, const std::string& lane);
   void Adopt(Entry& entry, const Generation& old, Mono now);
+  bool Current(const Entry& entry) const;
   void DropQueued();
   void RetireLanes();
 

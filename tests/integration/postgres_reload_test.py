@@ -11,7 +11,6 @@ import support
 
 BUDGET = 4
 RELOADS = 200
-WARM = 30  # until each arena of the allocator has been used
 TIMEOUT = 1
 HANGING = '''
 [[postgres.queries]]
@@ -133,7 +132,7 @@ class Reload(unittest.TestCase):
 
     def _reload(self, exporter, folder, config, sessions):
         readings = []
-        for number in range(WARM + RELOADS):
+        for number in range(RELOADS):
             (folder / "postgres.toml").write_text(f"{config}# {number}\n")
             answer = support.request(exporter.port, "/-/reload", "POST")
             self.assertEqual(answer.status, 200, answer.text)
@@ -142,8 +141,7 @@ class Reload(unittest.TestCase):
             status = (f"/proc/{exporter.pid}/status", f"/proc/{exporter.pid}/fd")
             with open(status[0], encoding="utf-8") as file:
                 resident = int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
-            if number >= WARM:
-                readings.append((len(support.os.listdir(status[1])), resident))
+            readings.append((len(support.os.listdir(status[1])), resident))
         return readings
 
 

@@ -207,6 +207,46 @@ TEST(EngineSwap, DestroysOldCollectorsOnceNothingUsesThemAndNotUnderItsLock) {
   AwaitTrue([&] { return destroyed == 2; });
 }
 
+TEST(EngineSwap, DropsWhatWaitedForAHungMemberWithItsGeneration) {
+  EngineHarness h;
+  // Less than a run is expected to take: who waits does not press the one that hangs.
+  const Query hurried{.timeout = kUnknown - Millis(10)};
+  Gate gate;
+  std::atomic<int> destroyed = 0;
+  const auto member = [&](CollectFn fn) {
+    return Member<Collector>{
+        "x", {}, std::make_unique<FnCollector>(std::move(fn), [&] { ++destroyed; })};
+  };
+  const auto give_up = [&](std::future<std::string>& waiting) {
+    ASSERT_TRUE(h.clock.AwaitBlockedUntil(h.clock.mono() + hurried.timeout));
+    h.clock.Advance(hurried.timeout);
+    EXPECT_THAT(waiting.get(), HasSubstr(Success("x", false)));
+  };
+  h.Swap(member([&](const Scrape&, Sink&) {
+    gate.Pass();
+    return Result<>();
+  }));
+  auto first = h.GatherLater(hurried);
+  gate.AwaitEntered(1);
+  give_up(first);
+  for (int i = 0; i < 5; ++i) {
+    h.Swap(member(Gives("x", 1)));
+    AwaitTrue([&] { return destroyed == i; });  // the one before it
+    auto waiting = h.GatherLater(hurried);
+    give_up(waiting);
+  }
+  // Swapped while a gather still waits for it: it goes with the gather.
+  auto waiting = h.GatherLater(hurried);
+  ASSERT_TRUE(h.clock.AwaitBlockedUntil(h.clock.mono() + hurried.timeout));
+  h.Swap(member(Gives("x", 1)));
+  EXPECT_EQ(destroyed, 4);
+  give_up(waiting);
+  AwaitTrue([&] { return destroyed == 5; });
+  gate.Open();
+  EXPECT_THAT(h.Gather(), HasSubstr("x_value 1\n"));
+  AwaitTrue([&] { return destroyed == 6; });
+}
+
 TEST(EngineSwap, KeepsItsCounters) {
   EngineHarness h;
   const auto fails = [](const Scrape&, Sink&) -> Result<> { return Fail(Errc::kParse, "x"); };
