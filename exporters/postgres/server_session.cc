@@ -145,6 +145,9 @@ Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
 }
 
 Result<> ServerSession::Login(const Scrape& scrape) {
+  // All members of a lane ask: what the first has waited for, the others of its scrape do not.
+  if (connection_ && looked_at_ == scrape.id() && !scrape.waits()) return Fail(NoAnswerYet());
+  looked_at_ = scrape.id();
   if (!connection_) {
     if (auto refused = backoff_.Refuses(scrape.id(), Now())) return Fail(std::move(*refused));
     const Millis left(scrape.LeftMs());
@@ -184,16 +187,19 @@ void ServerSession::Judge(Error& error) {
   if (error.code == Errc::kLimit) error.code = Errc::kUnavailable;  // the server's, not ours
 }
 
-// Kept, and looked at by the next run: another attempt would only wait in the same queue. Of a
+Error ServerSession::NoAnswerYet() const {
+  return {Errc::kUnavailable,
+          "the login has had no answer for " + Tenths(Seconds(Now() - login_began_)) + " s"};
+}
+
+// Kept, and looked at by the next scrape: another attempt would only wait in the same queue. Of a
 // visit nothing is kept, and that one database is slow to let us in says nothing about the server.
 Result<> ServerSession::Pending(const Scrape& scrape) {
   const Mono now = Now();
-  const Mono::duration age = now - login_began_;
-  Error error{Errc::kUnavailable, "the login has had no answer for " + Tenths(Seconds(age)) + " s"};
-  if (now - attempt_began_ < server_.options().connect_timeout) return Fail(std::move(error));
+  if (now - attempt_began_ < server_.options().connect_timeout) return Fail(NoAnswerYet());
   if (database_.empty()) server_.LoginFailed({Errc::kUnavailable, "the login has no answer"});
-  if (age >= LoginGate::kLongestLogin) return Refused(scrape, std::move(error));
-  return Fail(std::move(error));
+  if (now - login_began_ >= LoginGate::kLongestLogin) return Refused(scrape, NoAnswerYet());
+  return Fail(NoAnswerYet());
 }
 
 Result<> ServerSession::Refused(const Scrape& scrape, Error error) {

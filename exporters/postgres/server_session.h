@@ -53,6 +53,7 @@ class ServerSession final : public Session {
   Result<> Begin(const Scrape& scrape);
   Result<std::unique_ptr<Connection>> Connect(const Scrape& scrape);
   Result<Connection::Progress> Advance(const Scrape& scrape);
+  Error NoAnswerYet() const;
   Result<> Pending(const Scrape& scrape);
   void Judge(Error& error);
   Result<> Refused(const Scrape& scrape, Error error);
@@ -78,7 +79,7 @@ class ServerSession final : public Session {
   LoginGate::Pass pass_;
   Backoff backoff_;
   bool flooded_ = false;
-  std::uint64_t looked_at_ = 0;             // the scrape in which it was found alive
+  std::uint64_t looked_at_ = 0;             // the scrape that looked at it
   bool logged_in_ = false, ready_ = false;  // ready: looked at, and not used since
   Mono login_began_{}, logged_in_at_{};
   Mono attempt_began_{};  // at one address

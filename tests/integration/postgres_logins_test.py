@@ -130,6 +130,22 @@ class Unanswered(unittest.TestCase):
             finally:
                 os.kill(server.popen.pid, signal.SIGCONT)
 
+    def test_a_silent_peer_in_the_servers_place_costs_a_scrape_a_second_while_a_login_is_young(self):
+        # The probe's last login is fresh: it is the scrapes' own session that has no answer.
+        with watched(self, 'login_probe_interval = "1h"\nrefresh_interval = "1h"\n') as watcher:
+            watcher.server.stop(signal.SIGKILL)
+            watcher.sessions = None
+            with socket.create_server(("127.0.0.1", watcher.server.port)):
+                began, waits = time.monotonic(), []
+                while time.monotonic() - began < 12:
+                    watcher.scrape()
+                    self.assertEqual(watcher.value("pg_up"), 0)
+                    waits += [watcher.took] if watcher.took > 0.5 else []
+                    time.sleep(0.3)
+            print(f"scrapes waited {', '.join(f'{wait:.2f}' for wait in waits)} s")
+            self.assertLess(max(waits), 1.5)
+            self.assertLess(len(waits), 5)
+
     def test_the_second_address_is_tried_when_the_first_is_silent(self):
         with pg.Server(settings=LOGGED) as server, contextlib.ExitStack() as held:
             server.monitor_role()
