@@ -6,8 +6,9 @@ function(sidecar_library name)
   target_include_directories(sidecar_${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(sidecar_${name} PUBLIC ${ARG_LINK})
   if(CMAKE_BUILD_TYPE STREQUAL "Release" AND SIDECAR_SANITIZE STREQUAL "" AND NOT SIDECAR_FUZZ)
-    # Fat objects: the binaries link with LTO, benchmarks without.
-    target_compile_options(sidecar_${name} PRIVATE -flto -ffat-lto-objects -ffunction-sections)
+    # Fat objects would be compiled twice: 3.5 s for one of 1.9 s.
+    target_compile_options(sidecar_${name} PRIVATE -flto -fno-fat-lto-objects -ffunction-sections)
+    target_link_options(sidecar_${name} INTERFACE -flto=auto)
   endif()
   if(ARG_HEAVY)
     sidecar_heavy(${ARG_HEAVY})
