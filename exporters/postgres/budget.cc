@@ -1,5 +1,7 @@
 #include "exporters/postgres/budget.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -12,10 +14,12 @@ namespace {
 
 // A login that had no answer: a peer that accepts and never speaks would hold its place for ever.
 constexpr Millis kSilent{120'000};
-// A known backend: only when no session is left that could ask the server about it.
+// A known backend whose socket is lost: only when no session is left that could ask about it.
 constexpr Millis kForgotten{600'000};
-// What the server cannot be asked about by pid and start, although it answers us.
-constexpr Millis kNameless{3'600'000};
+// A host that has vanished: then the kernel gives up on its socket, which else stays until the
+// backend has gone.
+constexpr std::chrono::seconds kKeepAliveIdle{30}, kKeepAlivePause{10};
+constexpr Millis kVanished{120'000};
 // What a dropped statement may still send before its socket is closed for good.
 constexpr std::size_t kMostDrained = 1U << 20U;
 constexpr int kPollMs = 20;
@@ -33,6 +37,18 @@ End Drain(int fd, std::size_t& drained) {
     drained += static_cast<std::size_t>(got);
     if (drained > kMostDrained) return End::kFlooding;
   }
+}
+
+// For a Unix socket there is nothing to ask, and the kernel refuses.
+void LetTheKernelAsk(int fd) {
+  const auto set = [fd](int level, int option, auto value) {
+    const auto number = static_cast<int>(value);
+    static_cast<void>(::setsockopt(fd, level, option, &number, sizeof number));
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdle.count());
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kKeepAlivePause.count());
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, kVanished.count());
 }
 
 }  // namespace
@@ -114,10 +130,11 @@ void Budget::Leave(Permit permit, Rest rest) {
   permit.budget_ = nullptr;
   if (!budget) return;
   const Mono now = clock_.mono();
+  if (rest.last) LetTheKernelAsk(rest.last.get());
   const std::scoped_lock lock(mutex_);
   --held_;
   if (permit.yielding_) --yielding_held_;
-  ghosts_.push_back({std::move(rest), permit.yielding_, now, now, 0});
+  ghosts_.push_back({std::move(rest), permit.yielding_, now, 0});
   Sweep(now);
 }
 
@@ -137,8 +154,8 @@ void Budget::Sweep(Mono now) {
       if (end == End::kClosed || (end == End::kLost && rest.pid == 0)) return true;
       if (end != End::kOpen) rest.last.Reset();  // the backend's next write fails
     }
-    if (rest.started.empty() && now - ghost.left > kNameless) return true;
-    return now - ghost.since > (rest.pid == 0 ? kSilent : kForgotten);
+    if (rest.pid == 0) return now - ghost.since > kSilent;
+    return !rest.last && now - ghost.since > kForgotten;
   });
 }
 

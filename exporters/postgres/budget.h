@@ -82,7 +82,7 @@ class Budget {
   struct Ghost {
     Rest rest;
     bool yielding;
-    Mono left, since;  // since: the last word of the server about it
+    Mono since;  // the last word of the server about it
     std::size_t drained = 0;
   };
 

@@ -1,7 +1,10 @@
 #include "exporters/postgres/budget.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <future>
@@ -107,18 +110,40 @@ TEST_F(BudgetTest, NamesTheBackendsOfAServerThatAreToBeEnded) {
   EXPECT_TRUE(budget_->HalfOpen("this").empty());
 }
 
-TEST_F(BudgetTest, ForgetsAPeerThatNeverSpokeLongBeforeABackendThatDid) {
-  Pair silent, known;
-  for (auto* const pair : {&silent, &known}) {
-    auto permit = budget_->Take({.most = 9}, Millis(0));
-    ASSERT_TRUE(permit);
-    budget_->Leave(std::move(*permit),
-                   {.last = std::move(pair->ours), .pid = pair == &known ? 7 : 0});
-  }
+TEST_F(BudgetTest, ForgetsAPeerThatNeverSpokeAndABackendOnlyLongAfterItsSocketIsLost) {
+  Pair silent, open;
+  auto never = budget_->Take({.most = 9}, Millis(0));
+  auto known = budget_->Take({.most = 9}, Millis(0));
+  auto lost = budget_->Take({.most = 9}, Millis(0));
+  ASSERT_TRUE(never && known && lost);
+  budget_->Leave(std::move(*never), {.last = std::move(silent.ours)});
+  budget_->Leave(std::move(*known), {.last = std::move(open.ours), .pid = 7});
+  budget_->Leave(std::move(*lost), {.pid = 8});
   clock_.Advance(Millis(120'001));
-  EXPECT_EQ(budget_->use().half_open, 1);
+  EXPECT_EQ(budget_->use().half_open, 2);
   clock_.Advance(Millis(600'000));
+  EXPECT_EQ(budget_->use().half_open, 1);
+  clock_.Advance(std::chrono::hours(24));
+  EXPECT_EQ(budget_->use().half_open, 1) << "its socket says that it is there";
+  open.backend.Reset();
   EXPECT_EQ(budget_->use().half_open, 0);
+}
+
+TEST_F(BudgetTest, LetsTheKernelFindThatAHostHasVanished) {
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const UniqueFd same(::dup(socket.get()));
+  auto permit = Take();
+  ASSERT_TRUE(permit && socket && same);
+  budget_->Leave(std::move(*permit), {.last = std::move(socket), .pid = 7});
+  const auto option = [&same](int level, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    EXPECT_EQ(::getsockopt(same.get(), level, name, &value, &size), 0);
+    return value;
+  };
+  EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 30);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 120'000);
 }
 
 TEST_F(BudgetTest, KeepsABackendWithoutAPidWhileASessionOfItsServerIsAnswered) {
@@ -126,26 +151,12 @@ TEST_F(BudgetTest, KeepsABackendWithoutAPidWhileASessionOfItsServerIsAnswered) {
   auto permit = Take();
   ASSERT_TRUE(permit);
   budget_->Leave(std::move(*permit), {.last = std::move(starting.ours), .server = "this"});
-  for (int minute = 0; minute < 30; ++minute) {
+  for (int minute = 0; minute < 300; ++minute) {
     clock_.Advance(Millis(60'000));
     EXPECT_TRUE(budget_->HalfOpen("this").empty()) << "there is nothing to end it by";
     EXPECT_EQ(budget_->use().half_open, 1) << minute;
   }
   starting.backend.Reset();
-  EXPECT_EQ(budget_->use().half_open, 0);
-}
-
-TEST_F(BudgetTest, ForgetsABackendThatTheServerSaysIsThereOnlyWhenNobodyAsksAnyMore) {
-  Pair stopped;
-  auto permit = Take();
-  ASSERT_TRUE(permit);
-  budget_->Leave(std::move(*permit),
-                 {.last = std::move(stopped.ours), .pid = 7, .started = "1", .server = "this"});
-  for (int minute = 0; minute < 90; ++minute) {
-    clock_.Advance(Millis(60'000));
-    EXPECT_EQ(budget_->HalfOpen("this").size(), 1U) << minute;
-  }
-  clock_.Advance(Millis(600'001));
   EXPECT_EQ(budget_->use().half_open, 0);
 }
 
