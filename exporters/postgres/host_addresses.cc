@@ -54,17 +54,6 @@ std::vector<std::string> List(const Login& login, std::string_view key) {
   return text ? Split(*text) : std::vector<std::string>();
 }
 
-// What libpq takes where the login says nothing: PGHOST, or PGSERVICE's.
-std::string DefaultHost() {
-  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> defaults(PQconndefaults(),
-                                                                                &PQconninfoFree);
-  const PQconninfoOption* option = defaults.get();
-  for (; option != nullptr && option->keyword != nullptr; ++option) {
-    if (std::string_view(option->keyword) == "host" && option->val != nullptr) return option->val;
-  }
-  return {};
-}
-
 // libpq's lists, where a host that has several addresses stands once for each.
 struct Lists {
   std::string hosts, addresses, ports;
@@ -86,6 +75,33 @@ void Set(Login& login, const char* key, std::string value) {
     *found = std::move(value);
   } else {
     login.parameters.emplace_back(key, std::move(value));
+  }
+}
+
+// What libpq takes where the login names no host: its service's, PGHOST's, PGSERVICE's. It resolves
+// all parameters before it refuses an sslmode that is none, and goes nowhere.
+void TakeDefaults(Login& login) {
+  std::vector<const char*> keys, values;
+  const auto add = [&](const char* key, const char* value) {
+    keys.push_back(key);
+    values.push_back(value);
+  };
+  for (const auto& [key, value] : login.parameters) {
+    if (key != "sslmode") add(key.c_str(), value.c_str());
+  }
+  add("sslmode", "-");
+  add(nullptr, nullptr);
+  const std::unique_ptr<PGconn, void (*)(PGconn*)> refused(
+      PQconnectStartParams(keys.data(), values.data(), /*expand_dbname=*/0), &PQfinish);
+  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> options(
+      PQconninfo(refused.get()), &PQconninfoFree);
+  const PQconninfoOption* option = options.get();
+  for (; option != nullptr && option->keyword != nullptr; ++option) {
+    const std::string_view key = option->keyword;
+    const bool place = key == "host" || key == "hostaddr" || key == "port";
+    if (place && option->val != nullptr && Find(login, key) == nullptr) {
+      Set(login, option->keyword, option->val);
+    }
   }
 }
 
@@ -249,10 +265,9 @@ void HostAddresses::PutLast(Mono now, Login& login) {
 }
 
 Result<> HostAddresses::Look(const Scrape& scrape, Mono until, Login& login) {
+  if (Find(login, "host") == nullptr) TakeDefaults(login);
   if (Find(login, "hostaddr") != nullptr) return {};
-  std::string* const given = Find(login, "host");
-  if (given == nullptr && Find(login, "service") != nullptr) return {};
-  const std::vector<std::string> hosts = Split(given != nullptr ? *given : DefaultHost());
+  const std::vector<std::string> hosts = List(login, "host");
   std::vector<std::string> names;
   std::ranges::copy_if(hosts, std::back_inserter(names), IsName);
   if (names.empty()) return {};

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <future>
 #include <map>
 
@@ -13,9 +14,11 @@
 namespace sidecar::postgres {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 constexpr Millis kPatience{3'000};
 
@@ -95,7 +98,29 @@ TEST_F(HostAddressesTest, PghostIsLookedUpToo) {
   Login login{};
   EXPECT_TRUE(Fill(addresses, login));
   ::unsetenv("PGHOST");
-  EXPECT_THAT(login.parameters, ElementsAre(Pair("host", "db"), Pair("hostaddr", "10.0.0.1")));
+  EXPECT_THAT(login.parameters,
+              ElementsAre(Pair("host", "db"), Pair("port", "5432"), Pair("hostaddr", "10.0.0.1")));
+}
+
+TEST_F(HostAddressesTest, AServicesHostsAreLookedUpToo) {
+  const std::string file = testing::TempDir() + "host_addresses_test_service.conf";
+  std::ofstream(file)
+      << "[orders]\nhost=one,two\nport=1,2\n[addressed]\nhost=x\nhostaddr=10.9.9.9\n";
+  ASSERT_EQ(::setenv("PGSERVICEFILE", file.c_str(), 1), 0);
+  HostAddresses addresses(Names({{"one", {"10.0.0.1", "10.0.0.2"}}, {"two", {"10.0.0.3"}}}));
+  Login named{{{"service", "orders"}, {"sslmode", "require"}}, {}};
+  EXPECT_TRUE(Fill(addresses, named));
+  EXPECT_THAT(named.parameters,
+              UnorderedElementsAre(Pair("service", "orders"), Pair("sslmode", "require"),
+                                   Pair("host", "one,one,two"), Pair("port", "1,1,2"),
+                                   Pair("hostaddr", "10.0.0.1,10.0.0.2,10.0.0.3")));
+  Login addressed{{{"service", "addressed"}}, {}};
+  EXPECT_TRUE(Fill(addresses, addressed));
+  EXPECT_THAT(addressed.parameters, Contains(Pair("hostaddr", "10.9.9.9")));
+  Login unknown{{{"service", "unknown"}}, {}};
+  EXPECT_TRUE(Fill(addresses, unknown)) << "libpq says what is wrong";
+  ::unsetenv("PGSERVICEFILE");
+  EXPECT_EQ(servers_->asked, 2);
 }
 
 TEST_F(HostAddressesTest, ANameThatNobodyKnowsIsSaid) {
