@@ -259,7 +259,8 @@ class Faults(unittest.TestCase):
                 watcher.row("role without rights", ("denied",), 0.1, took, 5)
 
     def test_a_database_dropped_while_it_is_read(self):
-        config = '[[postgres.queries]]\nname = "sleepy"\nsummary = "s"\nscope = "database"\n' \
+        config = '[postgres.collectors.stat_user_tables]\ninterval = "1s"\n' \
+                 '[[postgres.queries]]\nname = "sleepy"\nsummary = "s"\nscope = "database"\n' \
                  'databases = ["doomed"]\ninterval = "1s"\ntimeout = "4s"\n' \
                  'sql = "SELECT 1 AS n, pg_sleep(2)"\n[[postgres.queries.metrics]]\n' \
                  'name = "sleepy_rows"\ncolumn = "n"\nhelp = "h"\ntype = "gauge"\n'
