@@ -177,6 +177,7 @@ bool Stream::Take(const Execution& run, const Count& count) {
     if (lateness > late_us_ / 4) clean_minutes_ = 0;
   }
   CountMinute(time);
+  newest_ = std::max(newest_.value_or(0), time);  // by a slice perhaps, while no tail is read
   count(run);
   return true;
 }
@@ -243,10 +244,12 @@ void Stream::GiveUp(const Context& context, std::int64_t now) {
   again_.reset();
 }
 
-// The clock was ahead and was set back. The floor stays, so runs before it are lost.
+// The clock was ahead and was set back. The floor stays, so runs before it are lost: those to come
+// are said here, those that are there by the audit.
 void Stream::AcceptEarlierClock(std::int64_t now) {
   done_ = now;
-  if (now < floor_) stats_.gap_seconds += static_cast<double>(floor_ - now) / 1e6;
+  if (now >= floor_) return;
+  stats_.gap_seconds += static_cast<double>(floor_ - now) / 1e6;
   audit_from_ = std::max(audit_from_, NextMinute(floor_));
 }
 
@@ -316,16 +319,16 @@ void Stream::Probe(const Context& context) {
 
 // A close that is newer than all before it and yet below the floor is one that nobody counts: our
 // clock is ahead of the server's by more than the late window, or the row came later than that. No
-// audit finds the former, as it asks for minutes that are still to come. Rows of before the start
-// may appear so for a while.
+// audit finds the former, as it asks for minutes that are still to come. What is there a late
+// window after the start is no news: rows of before it.
 void Stream::NoteNewest(const Context& context, const std::vector<Execution>& rows) {
   const auto closed = std::ranges::find_if(
       rows, [](const Execution& run) { return !IsOpen(run.status) && run.close_ns > 0; });
   if (closed == rows.end()) return;
   const std::int64_t time = closed->close_ns / 1'000;
-  const bool settled_in =
-      !began_ || context.scrape.clock().mono() - *began_ > std::chrono::microseconds(late_us_);
-  if (newest_ && time > *newest_ && time < floor_ && settled_in) ++stats_.too_late;
+  const Mono now = context.scrape.clock().mono();
+  if (began_ && now - *began_ <= std::chrono::microseconds(late_us_)) return;
+  if (newest_ && time > *newest_ && time < floor_) ++stats_.too_late;
   newest_ = std::max(newest_.value_or(0), time);
 }
 

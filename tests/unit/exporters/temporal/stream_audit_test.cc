@@ -63,6 +63,30 @@ TEST_F(StreamTest, AnIdleNamespaceIsNotSaidToBeTooLate) {
   EXPECT_EQ(stream_.stats().too_late, 0U);
 }
 
+// The newest close that the tail shows then was counted by a slice, while no tail was read.
+TEST_F(UnifiedStreamTest, ABacklogThatWasCountedIsNotSaidToBeTooLate) {
+  options_.page_size = 30;
+  for (std::int64_t id = 1; id <= 600; ++id) Closes(static_cast<std::uint64_t>(id), id * kSecondUs);
+  Run(kMinuteUs);
+  server_.called = [&] { Pass(22 * kSecondUs); };
+  Run(14 * kMinuteUs);
+  server_.called = [] {};
+  Run(6 * kMinuteUs);
+  EXPECT_EQ(counted_.size(), 600U);
+  EXPECT_EQ(stream_.stats().too_late, 0U);
+}
+
+TEST_F(StreamTest, ARunOfBeforeTheStartThatAppearsLateIsNotSaidToBeTooLate) {
+  Closes(1, -100 * kSecondUs);
+  Closes(2, -kSecondUs, 118 * kSecondUs);
+  Run(100 * kSecondUs);
+  server_.fault = [] { return std::optional(Error{Errc::kUnavailable, "down"}); };
+  Run(30 * kSecondUs);  // so that nobody looks when it appears
+  server_.fault = [] { return std::nullopt; };
+  Run(5 * kMinuteUs);
+  EXPECT_EQ(stream_.stats().too_late, 0U);
+}
+
 TEST_F(StreamTest, AnAuditFindsRunsThatWereTooLateAndWidensTheWindow) {
   Run(2 * kSecondUs);
   for (std::uint64_t id = 1; id <= 5; ++id) Closes(id, 90 * kSecondUs, 200 * kSecondUs);
@@ -160,6 +184,23 @@ TEST_F(StreamTest, WhileTheClockIsDoubtedNothingMovesAndRunsAreCounted) {
   clock_.StepWall(Millis(-7'200'000));
   Run(kMinuteUs);
   EXPECT_GT(stream_.done(), done);
+}
+
+TEST_F(StreamTest, WhatAClockThatWasAheadMissedIsFoundWhenItIsRightAgain) {
+  for (std::int64_t id = 1; id <= 300; ++id) {
+    Closes(static_cast<std::uint64_t>(id), id * 5 * kSecondUs);
+  }
+  Run(2 * kMinuteUs);
+  clock_.StepWall(Millis(150'000));
+  Restart();  // a new process believes its clock
+  Run(3 * kMinuteUs);
+  clock_.StepWall(Millis(-150'000));
+  Pass(60 * kSecondUs);  // the time is beyond the floor again
+  Restart();
+  Run(20 * kMinuteUs);
+  EXPECT_LT(counted_.size(), 300U);
+  EXPECT_GT(stream_.stats().missing, 0U);
+  EXPECT_EQ(stream_.stats().gap_seconds, 0);
 }
 
 TEST_F(StreamTest, AClockSetBackBelowTheFloorIsAGap) {

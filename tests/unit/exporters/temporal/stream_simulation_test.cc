@@ -1,7 +1,8 @@
 // Thousands of random lives of a stream against a simulated server: late rows, failing calls,
 // outages of the server and of the exporter, kills that lose what was not committed, clock steps,
-// throttling, rows that come twice, equal times across pages. Every run is counted exactly once, or
-// the stream has said that it lost something; nothing is ever counted twice.
+// throttling, reading that takes as long as what it reads, rows that come twice, equal times across
+// pages. Every run is counted exactly once, or the stream has said that it lost something; nothing
+// is ever counted twice, and nothing is said where nothing can be lost.
 //
 // SIMULATION_SEED=n runs one schedule, SIMULATION_SCHEDULES=n so many.
 
@@ -23,14 +24,17 @@ namespace sidecar::temporal {
 namespace {
 
 constexpr std::int64_t kMs = 1'000;
+constexpr std::int64_t kSpan = 35 * kMinuteUs;  // of the starts
 
 // What a schedule may contain. A fair one must be exact; others may lose runs, and say so.
 struct Traits {
   bool outages = false;    // of the server
   bool steps = false;      // of the exporter's clock, more than the guard believes
+  bool ahead = false;      // it is set ahead once, for good: nothing but a sighting tells
   bool long_gone = false;  // the exporter is away for longer than max_backfill
   bool tiny_set = false;   // seen_limit is reached
-  bool fair() const { return !steps && !long_gone && !tiny_set; }
+  bool slow = false;       // reading takes as long as what is read
+  bool fair() const { return !steps && !ahead && !long_gone && !tiny_set; }
 };
 
 class Schedule {
@@ -43,7 +47,9 @@ class Schedule {
     traits_ = {.outages = Chance(0.6),
                .steps = Chance(0.15),
                .long_gone = Chance(0.05),
-               .tiny_set = Chance(0.05)};
+               .tiny_set = Chance(0.05),
+               .slow = Chance(0.2)};
+    if (kind_ == StreamKind::kClosed && traits_.fair() && Chance(0.1)) traits_.ahead = true;
     options_.interval = Millis(Pick(2'000, 15'000));
     options_.sweep = Millis(Pick(20'000, 90'000));
     options_.slice = Millis(Pick(30'000, 90'000));
@@ -53,8 +59,16 @@ class Schedule {
     options_.page_size = Pick(3, 30);
     options_.seen_limit = traits_.tiny_set ? 60 : 100'000;
     failing_ = Chance(0.5) ? static_cast<double>(Pick(0, 30)) / 100 : 0;
-    const std::int64_t slow = Chance(0.2) ? Pick(3, 20) * kSecondUs : 0;  // as slow as the load
-    server_.called = [this, slow] { Pass(Pick(1, 120) * kMs + (quiet_ ? 0 : slow)); };
+    // Close to what the load takes, with what is asked in vain: the stream is behind for long, and
+    // by less than the late window.
+    if (traits_.slow) {
+      runs_ = Pick(200, 400);
+      options_.page_size = Pick(1, 3);
+    }
+    const std::int64_t page_time = kSpan * options_.page_size / runs_ * Pick(60, 95) / 100;
+    server_.called = [this, slow = traits_.slow ? page_time : 0] {
+      Pass(Pick(1, 120) * kMs + (quiet_ ? 0 : slow));
+    };
     server_.repeats = [this] { return Chance(0.1); };
     server_.fault = [this]() -> std::optional<Error> {
       if (now_ < down_until_) return Error{Errc::kUnavailable, "down"};
@@ -71,13 +85,15 @@ class Schedule {
   // A description of what went wrong, or nothing.
   std::optional<std::string> Run() {
     MakeRuns();
-    floor_ = now_;
+    floor_ = born_ = now_;
+    if (traits_.ahead && Chance(0.3)) SetAhead();
     const std::int64_t end = now_ + Pick(6, 18) * kMinuteUs;
     while (now_ < end) {
       Disturb(end);
       Tick();
     }
     quiet_ = true;
+    options_.page_size = 30;
     // The longest that anything may take to be seen: the set-back clock, the late windows, retries.
     const std::int64_t settled = now_ + (traits_.fair() ? 9 : 45) * kMinuteUs + 2 * kMinuteUs;
     while (now_ < settled) Tick();
@@ -104,13 +120,12 @@ class Schedule {
 
   // Runs of a store that shows most of them at once and some late.
   void MakeRuns() {
-    const std::int64_t begin = now_ - 10 * kMinuteUs, span = 35 * kMinuteUs;
-    const std::int64_t runs = Pick(20, 250);
-    const bool bursts = Chance(0.3);
-    for (std::int64_t i = 0; i < runs; ++i) {
+    const std::int64_t begin = now_ - 10 * kMinuteUs;
+    const bool bursts = !traits_.ahead && Chance(0.3);
+    for (std::int64_t i = 0; i < runs_; ++i) {
       SimulatedRun run;
       run.run_id = RunId(static_cast<std::uint64_t>(i) + 1);
-      run.start = begin + Pick(0, span);
+      run.start = begin + Pick(0, kSpan);
       if (bursts) run.start = run.start / (5 * kMinuteUs) * 5 * kMinuteUs;  // equal times
       if (!bursts && Chance(0.1)) run.execution = run.start + Pick(1, 600) * kSecondUs;
       run.visible = run.start + Lateness();
@@ -122,9 +137,9 @@ class Schedule {
     }
   }
   std::int64_t Lateness() {
-    return Chance(0.8)   ? Pick(0, 500) * kMs
-           : Chance(0.7) ? Pick(0, 5'000) * kMs
-                         : Pick(0, MaxLateness());
+    return Chance(traits_.slow ? 0.4 : 0.8) ? Pick(0, 500) * kMs
+           : Chance(0.7)                    ? Pick(0, 5'000) * kMs
+                                            : Pick(0, MaxLateness());
   }
 
   void Disturb(std::int64_t end) {
@@ -132,6 +147,7 @@ class Schedule {
     if (traits_.long_gone && Chance(0.01) && now_ > end - 5 * kMinuteUs) DieSoon(2'400);
     if (traits_.outages && Chance(0.006)) OutageOfServer();
     if (Chance(0.004)) Pass(Pick(1, 300) * kSecondUs);  // SIGSTOP
+    if (traits_.ahead && offset_ == 0 && Chance(0.02)) SetAhead();
     if (traits_.steps && Chance(0.01)) {
       // Starts are found only as far ahead as an audit looks, minutes of three late windows ago.
       const std::int64_t most = kind_ == StreamKind::kClosed ? 4'000 : 150;
@@ -139,6 +155,11 @@ class Schedule {
       const std::int64_t step = offset - std::exchange(offset_, offset);
       clock_.StepWall(Millis(step * 1'000));
     }
+  }
+  // By more than audits look ahead.
+  void SetAhead() {
+    offset_ = Pick(300, 4'000);
+    clock_.StepWall(Millis(offset_ * 1'000));
   }
   // What becomes visible while it is down does so when it is back, up to a minute later.
   void OutageOfServer() {
@@ -185,6 +206,7 @@ class Schedule {
     }
     journal_.resize(committed_);
     Pass(seconds * kSecondUs);
+    born_ = now_;
   }
   void Forget() {  // the statistics are of one process
     lost_ += stream_.stats().gap_seconds > 0 || stream_.stats().missing > 0 ||
@@ -205,6 +227,9 @@ class Schedule {
     Forget();
     std::map<std::string, int> counted;
     for (const std::string& id : journal_) ++counted[id];
+    // With a clock that is ahead, each process has to say what is lost in its own time.
+    const std::int64_t from =
+        traits_.ahead ? std::max(born_, floor_ - offset_ * kSecondUs) : floor_;
     std::size_t missing = 0;
     std::string missed;
     for (const SimulatedRun& run : server_.runs) {
@@ -214,15 +239,17 @@ class Schedule {
       const int times = counted[run.run_id];
       if (times > 1) return run.run_id + " counted twice";
       if (times == 1 && (time < floor_ || time == 0)) return run.run_id + " is of before the start";
-      const bool due = time >= floor_ && std::max(time, visible) + 5 * kMinuteUs <
-                                             now_ + std::min<std::int64_t>(offset_, 0) * kSecondUs;
+      const bool due = time >= from && std::max(time, visible) + 5 * kMinuteUs <
+                                           now_ + std::min<std::int64_t>(offset_, 0) * kSecondUs;
       if (due && times == 0) {
         ++missing;
         missed += " " + run.run_id + " at " + std::to_string((time - floor_) / kMs) + " visible +" +
                   std::to_string((visible - time) / kMs) + "ms;";
       }
     }
-    if (missing == 0) return std::nullopt;
+    if (missing == 0 && lost_ > 0 && traits_.fair()) return "a loss was said where there is none";
+    // The first that is newer tells nothing yet, and a look is a minute from the next.
+    if (missing <= (traits_.ahead ? 5U : 0U)) return std::nullopt;
     if (lost_ == 0) return "silently missing:" + missed;
     if (traits_.fair()) return "lost in fair weather:" + missed;
     return std::nullopt;
@@ -231,6 +258,7 @@ class Schedule {
   std::mt19937_64 random_;
   const StreamKind kind_;
   FakeClock clock_;
+  std::int64_t runs_ = Pick(20, 250);
   std::int64_t now_ = 1'767'225'600 * kSecondUs;
   SimulatedVisibility server_;
   Traits traits_;
@@ -238,7 +266,7 @@ class Schedule {
   double failing_ = 0;
   std::int64_t offset_ = 0;  // seconds that the exporter's clock is ahead
   bool quiet_ = false;
-  std::int64_t down_until_ = 0, floor_ = 0;
+  std::int64_t down_until_ = 0, floor_ = 0, born_ = 0;
   Stream stream_{kind_};
   StreamClock stream_clock_;
   std::vector<std::string> journal_;  // counted runs, in their order
