@@ -24,8 +24,6 @@ namespace sidecar::temporal {
 namespace {
 
 constexpr Millis kLookAtFiles{10'000};
-// The server forbids pings more often than every 10 s, and drops a connection after 5 minutes.
-constexpr int kKeepaliveMs = 30'000, kKeepaliveTimeoutMs = 15'000;
 // gRPC's own is 120 s: a server that was away for an hour would be seen two minutes late.
 constexpr int kReconnectMs = 5'000;
 
@@ -33,8 +31,9 @@ grpc::ChannelArguments Arguments(const ConnectionOptions& options) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
                    static_cast<int>(options.max_message_bytes));
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive.count()));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                   static_cast<int>(options.keepalive_timeout.count()));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/base/secret.h"
 #include "common/config/table_reader.h"
 
@@ -33,6 +34,10 @@ struct ConnectionOptions {
   std::vector<Header> headers{};
 
   std::int64_t max_message_bytes = std::int64_t{64} << 20U;
+
+  // Of no configuration. A ping after so long without a byte from the server (it forbids more than
+  // one every 10 s), and how long it has to answer: a connection that has gone silent is given up.
+  Millis keepalive{30'000}, keepalive_timeout{15'000};
 
   void Read(TableReader& table);
   std::string Target() const;  // "dns:///127.0.0.1:7233"

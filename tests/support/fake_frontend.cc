@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <mutex>
@@ -80,6 +82,32 @@ class Reactor final : public grpc::ServerGenericBidiReactor {
   grpc::ByteBuffer request_, response_;
   Reply reply_;
 };
+
+sockaddr_in Loopback(int port) {
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  at.sin_port = htons(static_cast<std::uint16_t>(port));
+  return at;
+}
+
+// On a free port.
+UniqueFd Listener(int& port) {
+  UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in at = Loopback(0);
+  socklen_t size = sizeof at;
+  auto* const address = reinterpret_cast<sockaddr*>(&at);
+  if (::bind(listener.get(), address, size) != 0 || ::listen(listener.get(), 8) != 0 ||
+      ::getsockname(listener.get(), address, &size) != 0) {
+    throw std::runtime_error("no port to listen on");
+  }
+  port = ntohs(at.sin_port);
+  return listener;
+}
+
+UniqueFd Accept(const UniqueFd& listener) {  // invalid when the listener was shut down
+  return UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
 
 }  // namespace
 
@@ -197,18 +225,7 @@ void Certificates::Shell(const std::string& command) const {
 }
 
 struct BabblingServer::Impl {
-  explicit Impl(std::string text) : says(std::move(text)) {
-    listener = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    auto* const address = reinterpret_cast<sockaddr*>(&at);
-    if (::bind(listener.get(), address, size) != 0 || ::listen(listener.get(), 8) != 0 ||
-        ::getsockname(listener.get(), address, &size) != 0) {
-      throw std::runtime_error("no port for the babbling server");
-    }
-    port = ntohs(at.sin_port);
+  explicit Impl(std::string text) : says(std::move(text)), listener(Listener(port)) {
     thread = std::thread([this] { Babble(); });
   }
   ~Impl() {
@@ -217,7 +234,7 @@ struct BabblingServer::Impl {
   }
   void Babble() {
     while (true) {
-      const UniqueFd peer(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      const UniqueFd peer = Accept(listener);
       if (peer.get() < 0) return;
       if (::send(peer.get(), says.data(), says.size(), MSG_NOSIGNAL) < 0) continue;
       ::shutdown(peer.get(), SHUT_WR);
@@ -225,13 +242,80 @@ struct BabblingServer::Impl {
   }
 
   const std::string says;
-  UniqueFd listener;
   int port = 0;
+  const UniqueFd listener;
   std::thread thread;
 };
 
 BabblingServer::BabblingServer(std::string says) : impl_(std::make_unique<Impl>(std::move(says))) {}
 BabblingServer::~BabblingServer() = default;
 std::string BabblingServer::address() const { return "127.0.0.1:" + std::to_string(impl_->port); }
+
+struct Relay::Impl {
+  struct Connection {
+    UniqueFd client, server;
+    std::atomic<bool> silent = false;
+    std::thread up{}, down{};
+
+    void Pass(int from, int to) {
+      std::array<char, 16'384> bytes;
+      while (true) {
+        const ssize_t size = ::recv(from, bytes.data(), bytes.size(), 0);
+        if (size <= 0) break;
+        if (silent) continue;
+        if (::send(to, bytes.data(), static_cast<std::size_t>(size), MSG_NOSIGNAL) < 0) break;
+      }
+      End();
+    }
+    void End() const {
+      ::shutdown(client.get(), SHUT_RDWR);
+      ::shutdown(server.get(), SHUT_RDWR);
+    }
+  };
+
+  explicit Impl(int port_of_server) : upstream(Loopback(port_of_server)), listener(Listener(port)) {
+    thread = std::thread([this] { Serve(); });
+  }
+  ~Impl() {
+    ::shutdown(listener.get(), SHUT_RDWR);  // accept returns
+    thread.join();
+    for (const auto& one : connections) {
+      one->End();
+      one->up.join();
+      one->down.join();
+    }
+  }
+  void Serve() {
+    while (true) {
+      UniqueFd client = Accept(listener);
+      if (client.get() < 0) return;
+      UniqueFd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      if (::connect(server.get(), reinterpret_cast<const sockaddr*>(&upstream), sizeof upstream) !=
+          0)
+        continue;
+      const std::scoped_lock lock(mutex);
+      auto& one = *connections.emplace_back(
+          std::make_unique<Connection>(std::move(client), std::move(server)));
+      one.up = std::thread([&one] { one.Pass(one.client.get(), one.server.get()); });
+      one.down = std::thread([&one] { one.Pass(one.server.get(), one.client.get()); });
+    }
+  }
+
+  const sockaddr_in upstream;
+  int port = 0;
+  const UniqueFd listener;
+  std::mutex mutex;  // guards the list
+  std::vector<std::unique_ptr<Connection>> connections;
+  std::thread thread;
+};
+
+Relay::Relay(const std::string& to)
+    : impl_(std::make_unique<Impl>(std::stoi(to.substr(to.rfind(':') + 1)))) {}
+Relay::~Relay() = default;
+void Relay::Silence() {
+  const std::scoped_lock lock(impl_->mutex);
+  for (const auto& one : impl_->connections) one->silent = true;
+}
+std::string Relay::address() const { return "127.0.0.1:" + std::to_string(impl_->port); }
 
 }  // namespace sidecar::temporal

@@ -90,4 +90,21 @@ class BabblingServer {
   std::unique_ptr<Impl> impl_;
 };
 
+// Passes bytes between clients and a server of 127.0.0.1, until it is told to be silent: then
+// nothing passes on the connections that there are, and they stay open, as through a firewall that
+// has forgotten them. New ones pass.
+class Relay {
+ public:
+  explicit Relay(const std::string& to);  // "127.0.0.1:41234"
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+  void Silence();
+  std::string address() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 }  // namespace sidecar::temporal

@@ -1,13 +1,16 @@
 // The channel against a gRPC server in the same process. gRPC's own deadlines are real time, so no
-// test here waits for one: what hangs is stopped.
+// test here waits for one: what hangs is stopped. Its keepalive is real time too, and has but one
+// test, of a tenth of a second.
 
 #include "exporters/temporal/channel.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
+#include <thread>
 
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_frontend.h"
@@ -135,6 +138,22 @@ TEST_F(ChannelTest, ConnectionThatIsSentAwayComesBack) {
   Reply reply = channel->Call(WithTime(), Count());
   if (reply.code == Code::kUnavailable) reply = channel->Call(WithTime(), Count());
   EXPECT_EQ(reply.code, Code::kOk) << reply.message;
+}
+
+TEST_F(ChannelTest, ConnectionThatHasGoneSilentIsGivenUpAndReplaced) {
+  FakeFrontend server;
+  Relay relay(server.address());
+  std::atomic<bool> talks = true;
+  server.On("CountWorkflowExecutions", [&](const FakeFrontend::Call&) {
+    if (talks.exchange(false)) relay.Silence();
+    return Reply{};
+  });
+  ConnectionOptions options{.address = relay.address()};
+  options.keepalive = options.keepalive_timeout = Millis(60);
+  const auto channel = MakeChannel(options);
+  const Reply cut = channel->Call(WithTime(), Count());
+  EXPECT_EQ(cut.code, Code::kUnavailable) << "long before its deadline";
+  while (channel->Call(WithTime(), Count()).code != Code::kOk) std::this_thread::yield();
 }
 
 TEST_F(ChannelTest, WhatIsNoGrpcIsUnavailable) {
