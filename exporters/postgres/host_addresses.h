@@ -28,8 +28,8 @@ class HostAddresses {
   explicit HostAddresses(Lookup lookup = SystemLookup);
 
   // Adds `hostaddr`, and repeats a host that has several; those that were put off come last. What
-  // names no host (addresses, sockets) is not asked for; a service's and PGHOST's hosts are. kUnavailable: no answer by
-  // then, or none that helps. kLimit: no thread to ask with.
+  // names no host (addresses, sockets) is not asked for; a service's and PGHOST's hosts are.
+  // kUnavailable: no answer by then, or none that helps. kLimit: no thread to ask with.
   Result<> Fill(const Scrape& scrape, Mono until, Login& login);
   // "10.0.0.1 5432" does not answer: libpq, which has no time limit for one address, is to try the
   // others first for some minutes.
