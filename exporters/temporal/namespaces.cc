@@ -96,12 +96,20 @@ Result<Namespaces::Known> Namespaces::Discover(const Scrape& scrape, const Known
     for (Namespace& one : page->namespaces) {
       CountState(one.state, known);
       listed.insert(one.name);
-      if (one.state == NamespaceState::kDeleted || Matches(options_.exclude, one.name)) continue;
-      known.watched.push_back(std::move(one));
+      if (one.state != NamespaceState::kDeleted) known.watched.push_back(std::move(one));
     }
     token = std::move(page->next_page_token);
     if (token.empty()) break;
   }
+  Choose(known);
+  if (token.empty()) NoteNew(before, known, std::move(listed), began_us);
+  return known;
+}
+
+// Of what is listed.
+void Namespaces::Choose(Known& known) const {
+  std::erase_if(known.watched,
+                [this](const Namespace& one) { return Matches(options_.exclude, one.name); });
   std::ranges::sort(known.watched, {}, &Namespace::name);
   const auto repeated = std::ranges::unique(known.watched, {}, &Namespace::name);
   known.watched.erase(repeated.begin(), repeated.end());
@@ -109,7 +117,12 @@ Result<Namespaces::Known> Namespaces::Discover(const Scrape& scrape, const Known
     known.left_out = known.watched.size() - options_.most;
     known.watched.resize(options_.most);
   }
-  if (token.empty()) NoteNew(before, known, std::move(listed), began_us);
+}
+
+Namespaces::Known Namespaces::Expected(const std::vector<std::string>& names) const {
+  Known known;
+  for (const std::string& name : names) known.watched.push_back({.name = name});
+  Choose(known);
   return known;
 }
 

@@ -70,9 +70,12 @@ class Namespaces {
     Mono read_at{};
   };
   Result<std::shared_ptr<const Known>> Get(const Scrape& scrape);
+  // What would be watched if the server listed these: until it was asked.
+  Known Expected(const std::vector<std::string>& names) const;
 
  private:
   Result<Known> Read(const Scrape& scrape, const Known& before);
+  void Choose(Known& known) const;
   Result<Known> Discover(const Scrape& scrape, const Known& before);
   Known Describe(const Scrape& scrape, const Known& before, std::optional<Error> down);
   void NoteNew(const Known& before, Known& known, std::set<std::string> listed,

@@ -143,6 +143,13 @@ std::string StateFile::Section(const std::string& name_space) const {
   return found == sections_.end() ? std::string() : found->second->bytes;
 }
 
+std::vector<std::string> StateFile::names() const {
+  std::vector<std::string> names;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& [name, section] : sections_) names.push_back(name);
+  return names;
+}
+
 Result<> StateFile::Commit(const std::string& name_space, std::string bytes) {
   std::unique_lock lock(mutex_);
   if (!open_) return Fail(Errc::kUnavailable, "the state file " + path_ + " is not open");

@@ -22,6 +22,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
@@ -57,6 +58,7 @@ class StateFile {
   // As it was read; none if there was none. Of a namespace of which nothing was heard for a week,
   // none.
   std::string Section(const std::string& name_space) const;
+  std::vector<std::string> names() const;  // of the namespaces that have one
   // Returns when it is on disk. Only what is open is written.
   Result<> Commit(const std::string& name_space, std::string bytes);
 

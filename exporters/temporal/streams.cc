@@ -138,6 +138,9 @@ Result<> Streams::Work(TemporalEnv& env, const StreamOptions& options, StateFile
   const auto known = env.namespaces().Get(scrape);
   if (known) {
     for (const std::string& name : Follow(**known)) env.Forget(name);
+  } else if (state != nullptr && state->Open()) {
+    // The server could not list any yet: counters that were shown before are shown all the same.
+    static_cast<void>(Follow(env.namespaces().Expected(state->names())));
   }
   Result<> result = known ? Result<>() : Fail(known.error());
   while (scrape.LeftMs() > kLeftForNamespaceMs && !scrape.stop().stop_requested()) {

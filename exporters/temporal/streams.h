@@ -64,7 +64,7 @@ class Streams {
   const SeriesBudgets budgets_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;
-  Mono followed_{};  // when the list of them was read
+  Mono followed_{};  // when the list of them was read; none was: those of the state file
 };
 
 // A few, each in a lane of its own: a namespace that hangs leaves the others to the next.

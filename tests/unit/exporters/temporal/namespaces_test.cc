@@ -46,6 +46,8 @@ TEST(Namespaces, AllPagesAreReadAndTheExcludedLeftOut) {
     }
     return Ok(list);
   });
+  EXPECT_THAT(Names(temporal.env->namespaces().Expected({"tmp-8", "orders", "billing"})),
+              ElementsAre("billing", "orders"));
   const auto known = temporal.env->namespaces().Get(temporal.Scrape());
   ASSERT_TRUE(known) << known.error().message;
   EXPECT_THAT(Names(**known), ElementsAre("billing", "orders"));

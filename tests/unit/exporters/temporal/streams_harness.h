@@ -81,11 +81,14 @@ struct StreamsHarness : FrontendHarness {
                   [this](const Request& request) { return List(request); });
     transport->On("CountWorkflowExecutions",
                   [this](const Request& request) { return Count(request); });
-    transport->On("ListNamespaces", [this](const Request&) { return ListOfNames(); });
+    ServeNames();
     transport->On("GetWorkflowExecutionHistoryReverse",
                   [](const Request&) { return OneActivity(); });
   }
 
+  void ServeNames() {
+    transport->On("ListNamespaces", [this](const Request&) { return ListOfNames(); });
+  }
   void AddNamespace(const std::string& name) {
     servers[name] =
         std::make_unique<SimulatedVisibility>([this] { return Now(); }, Converter::kUnified);

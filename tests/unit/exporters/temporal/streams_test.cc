@@ -163,12 +163,23 @@ TEST(Streams, RunsOfANamespaceThatIsNewCountFromItsFirstSecond) {
             1);
 }
 
+struct StateFolder {
+  StateFolder() { EXPECT_NE(::mkdtemp(path.data()), nullptr); }
+  ~StateFolder() { std::filesystem::remove_all(path); }
+  StateFolder(const StateFolder&) = delete;
+  StateFolder& operator=(const StateFolder&) = delete;
+  TemporalOptions options() const {
+    return {.target = "f", .state_file = path + "/state", .task_queues = {}};
+  }
+  std::string path = ::testing::TempDir() + "streams_test.XXXXXX";
+};
+
+constexpr auto kDown = [](const Request&) { return Reply{.code = Code::kInternal}; };
+
 TEST(Streams, RestoredCountersAreServedBeforeTheServerAnswers) {
-  std::string folder = ::testing::TempDir() + "streams_test.XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-  const TemporalOptions own{.target = "f", .state_file = folder + "/state", .task_queues = {}};
+  const StateFolder folder;
   {
-    StreamsHarness temporal({"a"}, false, own);
+    StreamsHarness temporal({"a"}, false, folder.options());
     temporal.Closes("a", 1, 20 * kSecondUs);
     temporal.Run(minutes(2), temporal.env->state_file());
     const std::string text = CollectOnce(temporal, "streams").text;
@@ -176,13 +187,44 @@ TEST(Streams, RestoredCountersAreServedBeforeTheServerAnswers) {
     EXPECT_THAT(text, testing::HasSubstr("\ntemporal_exporter_state_write_failures_total 0\n"));
     EXPECT_THAT(text, testing::ContainsRegex("\ntemporal_exporter_state_bytes [1-9]"));
   }
-  StreamsHarness temporal({"a"}, false, own);
-  const auto down = [](const Request&) { return Reply{.code = Code::kInternal}; };
-  temporal.transport->On("GetSystemInfo", down);
-  temporal.refused = down;
+  StreamsHarness temporal({"a"}, false, folder.options());
+  temporal.transport->On("GetSystemInfo", kDown);
+  temporal.refused = kDown;
   EXPECT_FALSE(temporal.Work(temporal.env->state_file()));
   EXPECT_EQ(SumOf(CollectOnce(temporal, "workflows").text, "temporal_workflow_completed_total"), 1);
-  std::filesystem::remove_all(folder);
+}
+
+TEST(Streams, RestoredCountersOfNamespacesThatAreListedAreServedBeforeTheListToo) {
+  const StateFolder folder;
+  {
+    StreamsHarness temporal({"a", "gone"}, true, folder.options());
+    for (const char* name : {"a", "gone"}) temporal.Closes(name, 1, 20 * kSecondUs);
+    temporal.Run(minutes(2), temporal.env->state_file());
+  }
+  StreamsHarness temporal({"a"}, true, folder.options());
+  temporal.clock.Advance(minutes(4));
+  temporal.Closes("a", 1, 20 * kSecondUs);
+  temporal.Closes("a", 2, 200 * kSecondUs);
+  const auto completed = [&](const std::string& labels) {
+    return SumOf(CollectOnce(temporal, "workflows").text, "temporal_workflow_completed_total",
+                 labels);
+  };
+  temporal.transport->On("GetSystemInfo", kDown);
+  temporal.refused = kDown;
+  EXPECT_FALSE(temporal.Work(temporal.env->state_file()));
+  EXPECT_EQ(completed("\"a\""), 1);
+  EXPECT_EQ(completed("\"gone\""), 1);
+  EXPECT_GE(SumOf(CollectOnce(temporal, "streams").text, "temporal_exporter_stream_lag_seconds",
+                  "temporal_namespace=\"a\",stream=\"closed\""),
+            120);
+  EXPECT_FALSE(CollectOnce(temporal, "workflows").warnings.empty()) << "success is 0";
+
+  Answer(*temporal.transport, "1.32.0");
+  temporal.ServeNames();
+  temporal.refused = [](const Request&) { return std::nullopt; };
+  temporal.Run(minutes(4), temporal.env->state_file());
+  EXPECT_EQ(completed("\"a\""), 2) << "it goes on where it was";
+  EXPECT_EQ(completed("\"gone\""), -1) << "the server says what there is";
 }
 
 TEST(Streams, Golden) {
