@@ -74,6 +74,9 @@ std::int64_t Stream::LateWindow(const Context& context) {
 bool Stream::Plan(const Context& context) {
   const StreamTime now = context.clock.Read(context.scrape.clock());
   late_us_ = std::max(LateWindow(context), grown_us_);
+  // Who was away does not know whether the server was.
+  const bool restored = !began_ && !finished_at_;
+  if (restored && now.us - done_ > Us(kOutage)) again_ = 0;
   if (now.trusted) {
     if (now.us < done_) AcceptEarlierClock(now.us);
     if (now.us - done_ > Us(context.options.max_backfill)) GiveUp(context, now.us);

@@ -182,6 +182,8 @@ class Schedule {
       run.close_visible = std::max(run.close_visible, run.visible);
     }
     server_.Changed();
+    // The machine of both, perhaps: who was away does not see that the server was.
+    if (Chance(0.3)) DieSoon((down_until_ - now_) / kSecondUs + Pick(-4, 10));
   }
 
   // Commits, goes on for a little, and is killed: what came after the commit is lost.

@@ -207,6 +207,17 @@ TEST_F(StreamTest, RowsThatAServerShowsOnlyAfterItsOutageAreCounted) {
   EXPECT_GT(stream_.floor(), kStart + 9 * kMinuteUs);  // and the floor goes on
 }
 
+TEST_F(StreamTest, AnOutageThatARestartHidesIsOneTooForRowsThatAppearWhenItIsOver) {
+  Run(kMinuteUs);
+  Closes(1, 45 * kSecondUs, 180 * kSecondUs);
+  Pass(50 * kSecondUs);  // the machine of both reboots: less than a slice
+  Restart();
+  Run(8 * kMinuteUs);
+  EXPECT_THAT(counted_, ElementsAre(RunId(1)));
+  EXPECT_EQ(stream_.stats().missing, 0U);
+  EXPECT_GT(stream_.floor(), kStart + 6 * kMinuteUs);  // and the floor goes on
+}
+
 // The lag stays between a slice and the late window for a quarter of an hour.
 TEST_F(StreamTest, WhatIsOlderThanMaxBackfillIsAGap) {
   ASSERT_TRUE(Tick());
