@@ -8,9 +8,10 @@
 # Servers are unpacked, never installed: an installed one would bring its service, its user and (for
 # PostgreSQL) a cluster to the caller's machine.
 
-# What a build of the exporters needs, and what the tests need on top of it.
+# What a build of the exporters needs, and what the tests need on top of it. Make is GCC's, which
+# runs the parts of a link-time pass by it: without it they run one by one, with a warning.
 # shellcheck disable=SC2034  # read by the scripts that source this file
-BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libboost-dev libtoml11-dev libexpected-dev
+BUILD_PACKAGES=(g++ make cmake ninja-build pkg-config libboost-dev libtoml11-dev libexpected-dev
   libcli11-dev libpq-dev libre2-dev libisal-dev prometheus-cpp-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler)
 # shellcheck disable=SC2034
