@@ -37,14 +37,25 @@ become_nobody() {
   fi
 }
 
+# Where it was unpacked, or a copy where nobody may read it: the checkout may be in /root.
+reach_postgres() {
+  local there=$1/usr/lib/postgresql/15/bin
+  if ! "${POSTGRES_USER[@]}" test -x "$there/postgres"; then
+    cp -a "$1" "$SCRATCH/postgres-server"
+    there=$SCRATCH/postgres-server/usr/lib/postgresql/15/bin
+  fi
+  printf '%s' "$there"
+}
+
 # DIR is where postgresql-15 was unpacked. The roles' one password is in $SCRATCH/postgres/password.
 start_postgres() {
-  local bin=$1/usr/lib/postgresql/15/bin port=$2 home=$SCRATCH/postgres tries
+  local bin port=$2 home=$SCRATCH/postgres tries
   mkdir -m 700 "$home"
   (umask 077 && head -c 18 /dev/urandom | base64 | tr -d '+/=' >"$home/password")
   printf '127.0.0.1:%s:*:*:%s\n' "$port" "$(<"$home/password")" >"$SCRATCH/pgpass"
   chmod 600 "$SCRATCH/pgpass"
   become_nobody
+  bin=$(reach_postgres "$1")
   run "${POSTGRES_USER[@]}" "$bin/initdb" -D "$home/data" --username=postgres --auth=scram-sha-256 \
     --pwfile="$home/password" --encoding=UTF8 --no-locale --no-sync >"$SCRATCH/initdb.log" 2>&1 ||
     { tail -n 5 "$SCRATCH/initdb.log" >&2; die "initdb failed"; }

@@ -5,7 +5,9 @@ others. Each server has a directory of its own, listens on 127.0.0.1 and a free 
 with all its backends by process id. A server does not run as root: then it runs as nobody.
 """
 
+import atexit
 import contextlib
+import functools
 import os
 import pathlib
 import pwd
@@ -23,12 +25,24 @@ NEWEST, OLDEST, DEBIAN = 18, 12, 15
 APPLICATION = "postgres-exporter"
 
 
+@functools.cache
 def binaries(major):
-    """Where the server's initdb and postgres are."""
+    """Where the server's initdb and postgres are, for the user that runs them."""
     unpacked = support.TOOLS / "postgres/usr/lib/postgresql/15/bin"
-    if major == DEBIAN and (unpacked / "postgres").exists():
-        return unpacked
-    return postgres_builds.bin_directory(major)
+    if major != DEBIAN or not (unpacked / "postgres").exists():
+        unpacked = postgres_builds.bin_directory(major)
+    reached = subprocess.run(["test", "-x", unpacked / "postgres"], check=False, **_user())
+    return unpacked if reached.returncode == 0 else _copy(unpacked)
+
+
+def _copy(unpacked):
+    """Where nobody can read it: the checkout may be in /root."""
+    top = next(folder for folder in unpacked.parents if folder.parent == support.TOOLS)
+    copy = pathlib.Path(tempfile.mkdtemp(prefix="sidecar-postgres-server."))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    shutil.copytree(top, copy / top.name, symlinks=True)
+    return copy / top.name / unpacked.relative_to(top)
 
 
 def _user():
