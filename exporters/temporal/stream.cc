@@ -91,7 +91,8 @@ bool Stream::Plan(const Context& context) {
     }
   }
   if (!behind_ && again_ && *again_ != 0 && now.us >= *again_ + late_us_) {
-    Open(context, Part::kAgain, floor_, *again_, now);
+    // A slice at a time: a read of many pages may never get through to its end.
+    Open(context, Part::kAgain, floor_, std::min(*again_, floor_ + Us(context.options.slice)), now);
     return true;
   }
   const bool caught_up = behind_ && now.trusted;  // by the slice just read
@@ -199,8 +200,9 @@ void Stream::Finish(const Context& context) {
   finished_at_ = context.scrape.clock().mono();
   if (window.part == Part::kAgain) {
     if (again_ == 0) return;  // there was another outage meanwhile
-    again_.reset();
-    RaiseFloor(settled_);
+    const bool all = window.high >= again_;
+    if (all) again_.reset();
+    RaiseFloor(all ? settled_ : window.high);
   }
   if (!window.trusted || window.part == Part::kAgain) return;
   done_ = window.part == Part::kSlice ? window.high : window.begin;

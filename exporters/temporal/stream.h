@@ -10,8 +10,8 @@
 // behind by more than a slice, slices are read, oldest first, from where rows may still appear:
 // with reading as slow as the load that is the late window, not the last slice. Failures leave
 // everything where it is. After a backlog or an outage the floor stays, and the time around its
-// begin, the head, is read once more after the late window: a server that was down shows its last
-// rows that much later.
+// begin, the head, is read once more after the late window, in slices: a server that was down shows
+// its last rows that much later.
 //
 // One thread. No gRPC, no file: Encode and Decode give the state to who keeps it.
 //

@@ -218,6 +218,27 @@ TEST_F(StreamTest, AnOutageThatARestartHidesIsOneTooForRowsThatAppearWhenItIsOve
   EXPECT_GT(stream_.floor(), kStart + 6 * kMinuteUs);  // and the floor goes on
 }
 
+// Of calls that fail often a long read would never come to its end: it begins anew after two.
+TEST_F(StreamTest, AfterALongBacklogTheFloorMovesOnAlthoughManyCallsFail) {
+  options_.page_size = 5;
+  options_.pages_per_run = 30;
+  ASSERT_TRUE(Tick());
+  for (std::uint64_t id = 1; id <= 1'000; ++id) {
+    Closes(id, static_cast<std::int64_t>(id) * kSecondUs);
+  }
+  Pass(20 * kMinuteUs);
+  Restart();
+  int calls = 0;
+  server_.fault = [&]() -> std::optional<Error> {
+    const int place = ++calls % 40;  // twice in a row, each 40 calls
+    if (place < 2) return Error{Errc::kUnavailable, "fault"};
+    return std::nullopt;
+  };
+  Run(20 * kMinuteUs);
+  EXPECT_EQ(counted_.size(), 1'000U);
+  EXPECT_GT(stream_.floor(), kStart + 30 * kMinuteUs);
+}
+
 // The lag stays between a slice and the late window for a quarter of an hour.
 TEST_F(StreamTest, WhatIsOlderThanMaxBackfillIsAGap) {
   ASSERT_TRUE(Tick());
