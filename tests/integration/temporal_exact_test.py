@@ -108,7 +108,7 @@ class Exact(unittest.TestCase):
     def nothing_given_up(self, watched):
         """And the exporter's own audits agree, of at least one minute."""
         for stream in ("started", "closed"):
-            for name in ("gap_seconds", "dropped", "audit_missing", "audit_extra"):
+            for name in ("gap_seconds", "dropped", "too_late", "audit_missing", "audit_extra"):
                 self.assertEqual(0, watched.total(f"temporal_exporter_stream_{name}_total",
                                                   stream=stream), f"{stream}: {name}")
             wait_for(lambda stream=stream: watched.total(
