@@ -300,7 +300,7 @@ class TemporalMatrixTest(Exact):
                 trouble = Trouble(watched, server, **once)
                 took = self.live(server, watched, runs, trouble, seconds=1_500)
                 trouble.check(took)
-                self.compare(server, watched, seconds=300)
+                self.compare(server, watched, seconds=420)
                 failed = watched.failed_calls()
                 throttled = watched.total("temporal_exporter_rpc_throttled_total")
                 print(f"  load of {took:.0f} s, {proxy.cut} of {proxy.pieces} pieces cut,"
