@@ -74,10 +74,10 @@ TEST_F(ChannelTest, ErrorsKeepCodeMessageAndDetails) {
 TEST_F(ChannelTest, PageOverFourMegabytesIsTaken) {
   FakeFrontend server;
   server.On("CountWorkflowExecutions",
-            [](const FakeFrontend::Call&) { return Reply{.body = std::string(9'000'000, 'x')}; });
+            [](const FakeFrontend::Call&) { return Reply{.body = std::string(8'000'000, 'x')}; });
   const Reply reply = MakeChannel({.address = server.address()})->Call(WithTime(), Count());
   EXPECT_EQ(reply.code, Code::kOk) << reply.message;
-  EXPECT_EQ(reply.body.size(), 9'000'000U);
+  EXPECT_EQ(reply.body.size(), 8'000'000U);
 }
 
 TEST_F(ChannelTest, AnswerOverTheBoundIsRefusedAsTooLarge) {

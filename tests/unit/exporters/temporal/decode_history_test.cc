@@ -7,15 +7,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "exporters/temporal/activity_counters.h"
-#include "exporters/temporal/decode.h"
-#include "temporal/api/workflowservice/v1/request_response.pb.h"
+#include "tests/support/real_history.h"
 
 namespace sidecar::temporal {
 namespace {
@@ -23,16 +19,8 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// As the frontend would answer: in one page, newest first.
 std::vector<HistoryEvent> Read(const std::string& name) {
-  const auto path = std::filesystem::path(SIDECAR_TESTS_DIR) / "fixtures/temporal/histories" / name;
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes(std::istreambuf_iterator<char>(file), {});
-  ::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryReverseResponse response;
-  EXPECT_TRUE(response.mutable_history()->ParseFromString(bytes)) << path;
-  auto* const events = response.mutable_history()->mutable_events();
-  std::reverse(events->pointer_begin(), events->pointer_end());
-  return Decode(response).events;
+  return ReadHistory(std::string(SIDECAR_TESTS_DIR) + "/fixtures/temporal/histories/" + name);
 }
 
 ActivityJoin Join(const std::vector<HistoryEvent>& events) {

@@ -222,7 +222,7 @@ TEST_F(StreamTest, ANamespaceThatIsThrottledAllTheTimeIsAuditedToo) {
     if (random >> 30U == 0) return std::nullopt;  // one of four
     return Error{Errc::kLimit, "RESOURCE_EXHAUSTED"};
   };
-  for (std::int64_t second = 0; second < 40 * 60; ++second) {
+  for (std::int64_t second = 0; second < std::int64_t{40} * 60; ++second) {
     Pass(kSecondUs);
     static_cast<void>(Tick());
   }

@@ -42,8 +42,9 @@ class Schedule {
   explicit Schedule(std::uint64_t seed)
       : random_(seed),
         kind_(Chance(0.5) ? StreamKind::kClosed : StreamKind::kStarted),
-        server_([this] { return now_; }, std::array{Converter::kLegacy, Converter::kUnified,
-                                                    Converter::kElasticsearch}[Pick(0, 2)]) {
+        server_([this] { return now_; },
+                std::array{Converter::kLegacy, Converter::kUnified,
+                           Converter::kElasticsearch}[static_cast<std::size_t>(Pick(0, 2))]) {
     traits_ = {.outages = Chance(0.6),
                .steps = Chance(0.15),
                .long_gone = Chance(0.05),
