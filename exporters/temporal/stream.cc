@@ -34,7 +34,6 @@ const char* Stream::attribute() const {
 Result<> Stream::Tick(const Context& context, const Count& count) {
   const StreamTime now = context.clock.Read(context.scrape.clock());
   if (done_ == 0) StartAt(now);
-  if (!now.trusted) doubts_ = 2;
   fast_us_ = Us(context.options.fast_window);
   if (fast_us_ == 0) fast_us_ = (context.visibility.traits().sql ? 10 : 30) * kSecondUs;
   Result<> result;
@@ -305,19 +304,16 @@ void Stream::Audit(const Context& context) {
   }
 }
 
-// Where closes are not read as a tail, a stream that has counted nothing, since the start or since
-// the clock was doubted, looks at the newest of them: is there nothing, or is it all below the
-// floor?
+// Where closes are not read as a tail, nothing else sees a close that is below the floor. One row a
+// minute, always: what was counted since the start may have been from before the clock went wrong.
 void Stream::Probe(const Context& context) {
   const Mono now = context.scrape.clock().mono();
   if (kind_ != StreamKind::kClosed || now < probe_at_) return;
   const bool first = probe_at_ == Mono{};
   probe_at_ = now + kProbeEvery;
-  const bool counted = std::exchange(probed_events_, stats_.events) != stats_.events;
-  if (counted && doubts_ > 0) --doubts_;  // the first time, it may have been before the step
   const ServerTraits traits = context.visibility.traits();
   const bool tail = traits.sql && traits.unified_converter;
-  if (first || tail || (stats_.events > 0 && doubts_ == 0)) return;
+  if (first || tail) return;
   const auto page = context.visibility.List(context.scrape, kNewestFirst, 1, "");
   if (page) NoteNewest(context, page->rows);
 }

@@ -129,8 +129,6 @@ class Stream {
   Mono retry_at_{}, audit_at_{}, probe_at_{};
   std::optional<Mono> began_;           // the first tick, unless the state was restored
   std::optional<std::int64_t> newest_;  // run that was counted, or close that the server has
-  std::uint64_t probed_events_ = 0;
-  int doubts_ = 0;  // of the clock, until runs are counted again
   std::optional<Mono> failing_since_, finished_at_;
   int failures_ = 0;
   bool behind_ = false;
