@@ -164,7 +164,7 @@ class EngineHarness {
     EXPECT_TRUE(encoded);
     return text;
   }
-  std::future<std::string> GatherLater(Query query = {}) {
+  std::future<std::string> GatherLater(const Query& query = {}) {
     return std::async(std::launch::async, [this, query] { return Gather(query); });
   }
 

@@ -172,7 +172,9 @@ TEST_F(HostAddressesTest, APlaceThatDoesNotAnswerIsTriedLastForAWhile) {
   const auto order = [&](Login login) {
     EXPECT_TRUE(Fill(addresses, login));
     std::string text;
-    for (const auto& [key, value] : login.parameters) text += key + "=" + value + " ";
+    for (const auto& [key, value] : login.parameters) {
+      text.append(key).append("=").append(value).append(" ");
+    }
     return text;
   };
   const Login name{{{"host", "db,/run/pg"}, {"port", "1,2"}}, {}};
