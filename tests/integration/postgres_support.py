@@ -25,24 +25,25 @@ NEWEST, OLDEST, DEBIAN = 18, 12, 15
 APPLICATION = "postgres-exporter"
 
 
-@functools.cache
 def binaries(major):
     """Where the server's initdb and postgres are, for the user that runs them."""
     unpacked = support.TOOLS / "postgres/usr/lib/postgresql/15/bin"
     if major != DEBIAN or not (unpacked / "postgres").exists():
         unpacked = postgres_builds.bin_directory(major)
-    reached = subprocess.run(["test", "-x", unpacked / "postgres"], check=False, **_user())
-    return unpacked if reached.returncode == 0 else _copy(unpacked)
+    return _reachable(unpacked / "postgres").parent
 
 
-def _copy(unpacked):
-    """Where nobody can read it: the checkout may be in /root."""
-    top = next(folder for folder in unpacked.parents if folder.parent == support.TOOLS)
-    copy = pathlib.Path(tempfile.mkdtemp(prefix="sidecar-postgres-server."))
+@functools.cache
+def _reachable(program):
+    """Itself, or in a copy of what was unpacked with it: the checkout may be in /root."""
+    if subprocess.run(["test", "-x", program], check=False, **_user()).returncode == 0:
+        return program
+    top = next(folder for folder in program.parents if folder.parent == support.TOOLS)
+    copy = pathlib.Path(tempfile.mkdtemp(prefix="sidecar-tools."))
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
     copy.chmod(0o755)
     shutil.copytree(top, copy / top.name, symlinks=True)
-    return copy / top.name / unpacked.relative_to(top)
+    return copy / top.name / program.relative_to(top)
 
 
 def _user():
@@ -214,7 +215,8 @@ class Server:
 def pooler(server, mode="transaction"):
     """pgbouncer before the server, of which all share three connections; gives its port."""
     port = support.free_port()
-    tools = support.TOOLS / "pgbouncer/usr"
+    program = _reachable(support.TOOLS / "pgbouncer/usr/sbin/pgbouncer")
+    libraries = program.parents[1] / "lib/x86_64-linux-gnu"
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sidecar-pgbouncer."))
     (folder / "users").write_text('"monitor" ""\n')
     (folder / "pgbouncer.ini").write_text(
@@ -224,9 +226,9 @@ def pooler(server, mode="transaction"):
         "unix_socket_dir =\n")
     folder.chmod(0o755)
     with subprocess.Popen(
-            [tools / "sbin/pgbouncer", "-q", folder / "pgbouncer.ini"], stdin=subprocess.DEVNULL,
+            [program, "-q", folder / "pgbouncer.ini"], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_user(),
-            env={**os.environ, "LD_LIBRARY_PATH": str(tools / "lib/x86_64-linux-gnu")}) as process:
+            env={**os.environ, "LD_LIBRARY_PATH": str(libraries)}) as process:
         try:
             support.wait_for(lambda: process.poll() is None and subprocess.run(
                 ["psql", "-XAtqc", "SELECT 1", f"host=127.0.0.1 port={port} user=monitor "
