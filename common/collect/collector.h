@@ -26,6 +26,9 @@ class Task {
  public:
   virtual ~Task() = default;
   virtual Result<> Run(const Scrape& scrape) = 0;
+  // Asked after each run that succeeded, on its thread: until then there is nothing to do, whatever
+  // the interval. For a task that mostly looks whether something is due, its wake-ups are its cost.
+  virtual Mono NotBefore() const { return Mono::min(); }
 };
 
 // Keys that the engine reads in every collector's table.

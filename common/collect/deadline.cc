@@ -105,7 +105,7 @@ void Scheduler::WakeKeeper() {
   if (keeping_) {
     keeper_.notify_one();
   } else {
-    keeping_ = Launch([this](Thread& self) { RunKeeper(self); });
+    keeping_ = Launch("keeper", [this](Thread& self) { RunKeeper(self); });
   }
 }
 

@@ -13,6 +13,7 @@ struct Scheduler::Execution {
   std::optional<Error> error{};
   std::shared_ptr<Batch> batch{};
   std::size_t dropped = 0;
+  Mono not_before = Mono::min();  // a task's
 };
 
 namespace {
@@ -27,7 +28,11 @@ auto Rank(const Run& run) {
 
 template <class Execution>
 Result<> Enter(const Entry& entry, const Scrape& scrape, Execution& execution) {
-  if (entry.task) return entry.task->Run(scrape);
+  if (entry.task) {
+    if (auto ran = entry.task->Run(scrape); !ran) return ran;
+    execution.not_before = entry.task->NotBefore();
+    return {};
+  }
   execution.batch = entry.batches->Take();
   Batch& batch = *execution.batch;
   Sink sink(batch, entry.schedule.limits);
@@ -106,9 +111,9 @@ void Scheduler::WakeLane(Lane& lane, Mono now) {
     lane.wake.notify_one();
     return;
   }
-  lane.threaded = Launch([this, own = lane.shared_from_this(), epoch = lane.epoch](Thread& self) {
-    RunLane(*own, epoch, self);
-  });
+  lane.threaded =
+      Launch("lane " + lane.name, [this, own = lane.shared_from_this(), epoch = lane.epoch](
+                                      Thread& self) { RunLane(*own, epoch, self); });
   if (!lane.threaded) FailQueued(lane, nullptr, Errc::kLimit, "no thread for its lane", now);
 }
 
@@ -179,6 +184,7 @@ void Scheduler::Finish(Lane& lane, Run& run, Execution& execution) {
     Returned(run, now);
     return;
   }
+  run.entry->due = std::max(run.entry->due, execution.not_before);
   Complete(run, Judge(run, execution, now), now);
   if (slot.queued > 0) WakeLanes(now);  // another generation's run waited for this one
 }

@@ -2,6 +2,8 @@
 
 #include "common/collect/scheduler.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <system_error>
 #include <utility>
@@ -10,27 +12,34 @@
 #include "common/log/log.h"
 
 namespace sidecar {
+namespace {
+
+constexpr std::size_t kThreadName = 15;  // the kernel's limit
+
+}  // namespace
 
 Scheduler::Scheduler(const Identity& identity, const Runtime& runtime)
     : runtime_(runtime), self_(identity, runtime.self) {}
 
 Scheduler::~Scheduler() = default;
 
-bool Scheduler::Launch(std::function<void(Thread&)> work) {
+bool Scheduler::Launch(std::string name, std::function<void(Thread&)> work) {
+  name.resize(std::min(name.size(), kThreadName));
   std::erase_if(threads_, [](Thread& thread) {
     if (thread.finished) thread.handle.join();  // at once: it does not take the mutex any more
     return thread.finished;
   });
   Thread& thread = threads_.emplace_back();
   try {
-    thread.handle =
-        std::thread([self = shared_from_this(), &thread, work = std::move(work)]() mutable {
-          work(thread);
-          work = nullptr;
-          const std::scoped_lock lock(self->mutex_);
-          thread.finished = true;
-          self->ended_.notify_all();
-        });
+    thread.handle = std::thread([self = shared_from_this(), &thread, name = std::move(name),
+                                 work = std::move(work)]() mutable {
+      ::pthread_setname_np(::pthread_self(), name.c_str());
+      work(thread);
+      work = nullptr;
+      const std::scoped_lock lock(self->mutex_);
+      thread.finished = true;
+      self->ended_.notify_all();
+    });
   } catch (const std::system_error&) {
     threads_.pop_back();
     return false;

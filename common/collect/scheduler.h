@@ -113,7 +113,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   Mono NextDue() const;
 
   // scheduler.cc: threads and what is said.
-  bool Launch(std::function<void(Thread&)> work);  // false: no thread to be had
+  // `name` is for top -H. False: no thread to be had.
+  bool Launch(std::string name, std::function<void(Thread&)> work);
   void Failed(Slot& slot, Errc reason, std::string message);
   void Warned(Slot& slot, const std::vector<Error>& warnings, Outcome& outcome);
   void Succeeded(Slot& slot, Mono now);

@@ -12,9 +12,9 @@
 namespace sidecar::postgres {
 namespace {
 
-// A login that had no answer: a peer that accepts and never speaks would hold its place for ever.
-constexpr Millis kSilent{120'000};
-// A known backend whose socket is lost: only when no session is left that could ask about it.
+// Only where no session is left that could ask: a known backend whose socket is lost, and a login
+// that had no answer. Its socket is there, but what accepts and never speaks may be a tunnel with
+// nothing behind it, and no new one would ever be tried.
 constexpr Millis kForgotten{600'000};
 // A host that has vanished: then the kernel gives up on its socket, which else stays until the
 // backend has gone.
@@ -154,8 +154,7 @@ void Budget::Sweep(Mono now) {
       if (end == End::kClosed || (end == End::kLost && rest.pid == 0)) return true;
       if (end != End::kOpen) rest.last.Reset();  // the backend's next write fails
     }
-    if (rest.pid == 0) return now - ghost.since > kSilent;
-    return !rest.last && now - ghost.since > kForgotten;
+    return (!rest.last || rest.pid == 0) && now - ghost.since > kForgotten;
   });
 }
 

@@ -75,7 +75,7 @@ std::string CheckMembers(Server& server,
   constexpr std::uint64_t kNoScrape = 0;
   constexpr std::size_t kColumn = 28;
   const Clock& clock = server.clock();
-  const Scrape scrape(clock, clock.mono() + patience, {}, kNoScrape);
+  const Scrape scrape(clock, clock.mono() + patience, {}, kNoScrape, true);  // it waits for a login
   const auto lease = server.Take(kMainLane);
   if (auto ready = (*lease)->Ready(scrape); !ready) {
     return "postgres: the server cannot be asked, so no collector was run: " +

@@ -122,13 +122,21 @@ class LoginProbe final : public Task {
         login.known && now - login.at < watched_.server->options().login_probe_interval;
     const auto lease = watched_.server->Take(kLoginLane);
     // Its own that has no answer yet is gone on with: nobody else may log in meanwhile.
-    if (fresh && !(*lease)->logging_in()) return {};
+    logging_in_ = (*lease)->logging_in();
+    if (fresh && !logging_in_) return {};
     if ((*lease)->Ready(scrape)) (*lease)->Close();
+    logging_in_ = (*lease)->logging_in();
     return {};
+  }
+  Mono NotBefore() const override {
+    const LoginState login = watched_.server->login();
+    if (logging_in_ || !login.known) return Mono::min();
+    return login.at + watched_.server->options().login_probe_interval;
   }
 
  private:
   const Watched watched_;
+  bool logging_in_ = false;  // has had no answer yet
 };
 
 }  // namespace

@@ -11,6 +11,9 @@ constexpr Millis kFirstPause{1'000}, kLongestPause{8'000};
 // What timed out has a fifth of the time while others are due.
 constexpr int kOthersTimes = 4;
 
+// A tenth early, so that one login serves what is due about now.
+constexpr Millis Soon(Millis interval) { return interval * 9 / 10; }
+
 }  // namespace
 
 Rotation::Rotation(Open open, std::shared_ptr<Databases> databases, Members members,
@@ -40,12 +43,27 @@ Result<> Rotation::Run(const Scrape& scrape) {
   return {};  // said by the collectors, each with its own success
 }
 
+Mono Rotation::NotBefore() const {
+  if (failures_ > 0) return retry_at_;
+  const auto discovered = databases_->discovered_at();
+  if (!discovered) return Mono::min();
+  Mono next = *discovered + discovery_;
+  for (const std::string& database : databases_->names()) {
+    for (const auto& member : members_) {
+      if (!Wants(member->def, database)) continue;
+      const auto tried = databases_->Tried(member->key(), database);
+      next = std::min(next, tried ? *tried + member->schedule.interval : Mono::min());
+    }
+  }
+  return next;
+}
+
 Result<> Rotation::Work(const Scrape& scrape) {
   const Clock& clock = scrape.clock();
   const Mono began = clock.mono();
   const auto discovered = databases_->discovered_at();
   server_answered_ = false;
-  if (!discovered || began - *discovered >= discovery_) {
+  if (!discovered || began - *discovered >= Soon(discovery_)) {
     const std::unique_ptr<Session> session = open_({});
     if (auto found = List(*session, scrape); !found) return found;
     server_answered_ = true;
@@ -92,11 +110,10 @@ std::vector<Rotation::Visit> Rotation::Next(Mono now) const {
   return late;
 }
 
-// A tenth of the interval early, so that one login serves what is due about now.
 bool Rotation::IsDue(const QueryMember& member, const std::string& database, Mono now) const {
   if (!Wants(member.def, database)) return false;
   const auto tried = databases_->Tried(member.key(), database);
-  return !tried || now - *tried >= member.schedule.interval * 9 / 10;
+  return !tried || now - *tried >= Soon(member.schedule.interval);
 }
 
 std::vector<Rotation::Visit> Rotation::Due(Mono now, Pace pace) const {

@@ -34,6 +34,7 @@ class Rotation final : public Task {
   static constexpr Millis kStretch{5'000}, kVisit{30'000};
 
   Result<> Run(const Scrape& scrape) override;
+  Mono NotBefore() const override;
 
  private:
   struct Visit {

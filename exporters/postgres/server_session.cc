@@ -11,6 +11,8 @@ namespace {
 constexpr Millis kBudgetPatience{250};  // a backend that was told to end takes a moment
 constexpr Millis kReapPause{1'000};
 constexpr int kLanes = 2;  // main and slow: what each may hold is not for what can wait
+// What a lane's run waits for a login that has no answer; the next one goes on with it.
+constexpr Millis kAnswer{1'000};
 // What a login that was waited for once may take of each further run.
 constexpr Millis kLook{50};
 constexpr Millis kShortWait{200};  // likewise for another's login
@@ -103,7 +105,11 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
   const Budget::Claim claim{.most = static_cast<int>(server_.options().max_connections),
                             .left_to_others = use_ == Use::kLane ? 0 : kLanes};
   auto permit = server_.budget().Take(claim, std::min(kBudgetPatience, Millis(scrape.LeftMs())));
-  if (!permit) return Fail(std::move(permit.error()));
+  if (!permit) {
+    // Its own sessions have the places of a lane: the server keeps them, which may end any moment.
+    if (use_ == Use::kLane) permit.error().code = Errc::kUnavailable;
+    return Fail(std::move(permit.error()));
+  }
   login_began_ = Now();
   silent_ = 0;
   auto connection = Connect(scrape);
@@ -144,13 +150,19 @@ Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
   }
 }
 
+// Nothing is kept of a visit, and who asked for --once has all the time that there is.
+Scrape ServerSession::ForLogin(const Scrape& scrape) const {
+  return use_ == Use::kLane && !scrape.waits() ? scrape.Within(kAnswer) : scrape;
+}
+
 Result<> ServerSession::Login(const Scrape& scrape) {
   // All members of a lane ask: what the first has waited for, the others of its scrape do not.
   if (connection_ && looked_at_ == scrape.id() && !scrape.waits()) return Fail(NoAnswerYet());
   looked_at_ = scrape.id();
+  const Scrape part = ForLogin(scrape);
   if (!connection_) {
     if (auto refused = backoff_.Refuses(scrape.id(), Now())) return Fail(std::move(*refused));
-    const Millis left(scrape.LeftMs());
+    const Millis left(part.LeftMs());
     auto pass = server_.gate().Enter(scrape.clock(),
                                      Now() + (backoff_.held() ? std::min(kShortWait, left) : left),
                                      server_.options().connect_timeout);
@@ -159,9 +171,9 @@ Result<> ServerSession::Login(const Scrape& scrape) {
       return Fail(std::move(pass.error()));
     }
     pass_ = std::move(*pass);
-    if (auto begun = Begin(scrape); !begun) return Refused(scrape, std::move(begun.error()));
+    if (auto begun = Begin(part); !begun) return Refused(scrape, std::move(begun.error()));
   }
-  auto progress = Advance(scrape);
+  auto progress = Advance(part);
   if (!progress) {
     Judge(progress.error());
     return Refused(scrape, std::move(progress.error()));

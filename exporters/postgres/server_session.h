@@ -49,6 +49,7 @@ class ServerSession final : public Session {
     std::string as, sql;
   };
 
+  Scrape ForLogin(const Scrape& scrape) const;
   Result<> Login(const Scrape& scrape);
   Result<> Begin(const Scrape& scrape);
   Result<std::unique_ptr<Connection>> Connect(const Scrape& scrape);

@@ -11,6 +11,7 @@ import unittest
 
 import postgres_support as pg
 import support
+from support import optional
 from postgres_watcher import BUDGET, Watcher, processes
 
 QUICK = 'login_probe_interval = "2s"\nrefresh_interval = "2s"\n'
@@ -129,6 +130,28 @@ class Unanswered(unittest.TestCase):
                     print(f"up {took:.1f} s after SIGCONT")
             finally:
                 os.kill(server.popen.pid, signal.SIGCONT)
+
+    def test_a_postmaster_that_was_stopped_for_minutes_is_not_asked_for_more_than_the_budget(self):
+        if os.environ.get("MATRIX") != "1":
+            optional("a long form: it is in tests/run --matrix (MATRIX=1)")
+        with watched(self, QUICK + 'connect_timeout = "1s"\n', ("other",)) as watcher:
+            server, watcher.sessions = watcher.server, None
+            os.kill(server.popen.pid, signal.SIGSTOP)
+            try:
+                for pid in server.backends():
+                    os.kill(pid, signal.SIGTERM)
+                began = time.monotonic()
+                # A login is given up on after a minute: they fill the budget, and then some.
+                while time.monotonic() - began < 400:
+                    watcher.scrape()
+                    time.sleep(2)
+                self.assertEqual(watcher.value("pg_exporter_connections", state="half_open"), BUDGET)
+            finally:
+                os.kill(server.popen.pid, signal.SIGCONT)
+            took = watcher.until(watcher.well, 30, "it works again")
+            most, _ = pg.most_at_once(server.log())
+            self.assertLessEqual(most, BUDGET)
+            print(f"up {took:.1f} s after SIGCONT, {most} sessions at most")
 
     def test_a_silent_peer_in_the_servers_place_costs_a_scrape_a_second_while_a_login_is_young(self):
         # The probe's last login is fresh: it is the scrapes' own session that has no answer.

@@ -215,6 +215,39 @@ TEST(EngineBackground, RunsTasksOnTheirIntervalAndCountsTheirErrors) {
   AwaitRuns(h, "follow", runs, 5);
 }
 
+TEST(EngineBackground, LeavesATaskAloneUntilItHasSomethingToDoUnlessItFailed) {
+  EngineHarness h;
+  std::atomic<int> runs = 0;
+  const Mono begin = h.clock.mono();
+  Plan plan;
+  plan.tasks.push_back(
+      {"follow",
+       {.interval = Millis(1'000), .lane = "streams"},
+       std::make_unique<FnTask>(
+           [&](const Scrape&) -> Result<> {
+             if (++runs == 2) return Fail(Errc::kUnavailable, "no");
+             return {};
+           },
+           [&] { return runs == 1 ? begin + Millis(3'500) : begin + Millis(60'000); })});
+  h.engine->Swap(std::move(plan));
+  AwaitRuns(h, "follow", runs, 1);
+  for (int second = 1; second <= 3; ++second) {
+    ASSERT_TRUE(h.clock.AwaitBlocked(1));
+    h.clock.Advance(Millis(1'000));
+    ASSERT_TRUE(h.clock.AwaitBlocked(1));
+    EXPECT_EQ(runs, 1) << second;
+  }
+  ASSERT_TRUE(h.clock.AwaitBlockedUntil(begin + Millis(3'500))) << "nobody wakes before";
+  h.clock.Advance(Millis(500));
+  AwaitRuns(h, "follow", runs, 2);
+  h.clock.Advance(Millis(1'000));
+  AwaitRuns(h, "follow", runs, 3);
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
+  h.clock.Advance(Millis(50'000));
+  ASSERT_TRUE(h.clock.AwaitBlockedUntil(begin + Millis(60'000)));
+  EXPECT_EQ(runs, 3);
+}
+
 TEST(EngineBackground, StartsNoKeeperForForegroundMembers) {
   EngineHarness h;
   h.Swap(Collects("z", Gives("z", 1)));

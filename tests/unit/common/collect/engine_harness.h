@@ -78,9 +78,12 @@ struct FnCollector final : Collector {
   std::function<void()> destroyed;
 };
 struct FnTask final : Task {
-  explicit FnTask(RunFn f) : fn(std::move(f)) {}
+  explicit FnTask(RunFn f, std::function<Mono()> n = nullptr)
+      : fn(std::move(f)), not_before(std::move(n)) {}
   Result<> Run(const Scrape& scrape) override { return fn(scrape); }
+  Mono NotBefore() const override { return not_before ? not_before() : Mono::min(); }
   RunFn fn;
+  std::function<Mono()> not_before;
 };
 
 inline Member<Collector> Collects(std::string name, CollectFn fn, Schedule schedule = {},

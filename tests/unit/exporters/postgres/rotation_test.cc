@@ -141,6 +141,31 @@ TEST_F(RotationTest, VisitsEveryDatabaseOnceForAllThatIsDueThere) {
   EXPECT_THAT(server_.log, IsEmpty()) << "nothing is due";
 }
 
+TEST_F(RotationTest, SaysWhenThereWillBeSomethingToDo) {
+  server_.databases = {"a", "postgres"};
+  const auto rotation = Make({Member("q", Millis(30'000)), Member("r", Millis(120'000))});
+  const Mono began = clock_.mono();
+  EXPECT_EQ(rotation->NotBefore(), Mono::min()) << "there is no list yet";
+  Run(*rotation);
+  EXPECT_EQ(rotation->NotBefore(), began + Millis(30'000));
+  clock_.Advance(Millis(30'000));
+  Run(*rotation);
+  EXPECT_THAT(server_.log, ElementsAre("open a", "q in a", "open postgres", "q in postgres"));
+  clock_.Advance(Millis(26'000));
+  Run(*rotation);
+  EXPECT_THAT(server_.log, ElementsAre("open postgres", "discover")) << "it was woken by a failure";
+  EXPECT_EQ(rotation->NotBefore(), began + Millis(60'000));
+  clock_.Advance(Millis(4'000));
+  Run(*rotation);
+  clock_.Advance(Millis(27'000));
+  server_.refuses["a"] = {Errc::kDenied, "not for you"};
+  Run(*rotation);
+  EXPECT_EQ(rotation->NotBefore(), Mono::min()) << "the list is read again after a failure";
+  server_.refuses["postgres"] = {Errc::kUnavailable, "down"};
+  Run(*rotation);
+  EXPECT_EQ(rotation->NotBefore(), clock_.mono() + Millis(1'000)) << "the pause";
+}
+
 TEST_F(RotationTest, RunsEachQueryAtItsOwnInterval) {
   const auto rotation = Make({Member("often", Millis(10'000)), Member("seldom", Millis(300'000))});
   Run(*rotation);
