@@ -10,6 +10,7 @@ namespace sidecar::temporal {
 namespace {
 
 constexpr Millis kInterval{2'000}, kTimeout{60'000};
+constexpr Millis kSparePause{20'000};
 constexpr std::size_t kTasks = 4;
 constexpr int kLeftForNamespaceMs = 25'000;
 constexpr const char* kWorkflows = "workflows";
@@ -17,16 +18,23 @@ constexpr const char* kActivities = "activities";
 
 class StreamTask final : public Task {
  public:
-  StreamTask(std::shared_ptr<TemporalEnv> env, StreamOptions options)
-      : env_(std::move(env)), options_(options) {}
+  StreamTask(std::shared_ptr<TemporalEnv> env, StreamOptions options, std::size_t position)
+      : env_(std::move(env)), options_(options), position_(position) {}
 
   Result<> Run(const Scrape& scrape) override {
-    return env_->streams().Work(*env_, options_, env_->state_file(), scrape);
+    auto worked = env_->streams().Work(*env_, options_, env_->state_file(), scrape);
+    // The tasks before it are enough for as many namespaces as there are.
+    const bool spare = position_ > 1 && env_->streams().size() < position_;
+    not_before_ = spare ? scrape.clock().mono() + kSparePause : Mono::min();
+    return worked;
   }
+  Mono NotBefore() const override { return not_before_; }
 
  private:
   const std::shared_ptr<TemporalEnv> env_;
   const StreamOptions options_;
+  const std::size_t position_;  // from 1
+  Mono not_before_{};
 };
 
 std::optional<Errc> CodeOf(const Result<>& result) {
@@ -56,6 +64,11 @@ Streams::Streams(Log& log)
     : log_(log),
       budgets_{std::make_shared<SeriesBudget>(INT64_MAX),
                std::make_shared<SeriesBudget>(INT64_MAX)} {}
+
+std::size_t Streams::size() const {
+  const std::scoped_lock lock(mutex_);
+  return entries_.size();
+}
 
 Streams::Snapshots Streams::snapshots() const {
   Snapshots snapshots;
@@ -193,7 +206,7 @@ std::vector<Member<Task>> MakeStreamTasks(const std::shared_ptr<TemporalEnv>& en
     schedule.interval = kInterval;
     schedule.timeout = kTimeout;
     schedule.lane = name;
-    tasks.push_back({name, schedule, std::make_unique<StreamTask>(env, options)});
+    tasks.push_back({name, schedule, std::make_unique<StreamTask>(env, options, i)});
   }
   return tasks;
 }

@@ -41,6 +41,8 @@ class Streams {
   };
   Room room(const StreamOptions& options, std::size_t namespaces) const;
 
+  std::size_t size() const;  // namespaces that are followed
+
   // One round: every namespace that is due and that nobody works on. The first error of all.
   Result<> Work(TemporalEnv& env, const StreamOptions& options, StateFile* state,
                 const Scrape& scrape);

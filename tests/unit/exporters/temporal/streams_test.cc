@@ -49,6 +49,20 @@ TEST(Streams, PastTheSeriesLimitOfAllNamespacesRunsCountAsOtherAndTheCollectorGo
   EXPECT_GT(SumOf(collected.text, "temporal_workflow_completed_total", "__other__"), 0);
 }
 
+TEST(Streams, ThreadsThatOtherwiseHaveNothingToDoLookSeldom) {
+  StreamsHarness temporal({"a", "b"});
+  const auto tasks = MakeStreamTasks(temporal.env, temporal.options, 0);
+  ASSERT_EQ(tasks.size(), 4U);
+  for (const auto& task : tasks) {
+    ASSERT_TRUE(task.work->Run(
+        Scrape(temporal.clock, temporal.clock.mono() + task.schedule.timeout, {}, 1)));
+  }
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(tasks[i].work->NotBefore(), Mono::min());
+  for (std::size_t i = 2; i < 4; ++i) {
+    EXPECT_EQ(tasks[i].work->NotBefore(), temporal.clock.mono() + Millis(20'000));
+  }
+}
+
 TEST(Streams, ARunOfAnyNamespaceCountsOnceAndALagIsOfNow) {
   StreamsHarness temporal({"a", "b"});
   for (const char* name : {"a", "b"}) temporal.Closes(name, 7, 20 * kSecondUs);
