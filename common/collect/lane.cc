@@ -184,7 +184,7 @@ void Scheduler::Finish(Lane& lane, Run& run, Execution& execution) {
     Returned(run, now);
     return;
   }
-  run.entry->due = std::max(run.entry->due, execution.not_before);
+  if (!run.stop_asked) run.entry->due = std::max(run.entry->due, execution.not_before);
   Complete(run, Judge(run, execution, now), now);
   if (slot.queued > 0) WakeLanes(now);  // another generation's run waited for this one
 }

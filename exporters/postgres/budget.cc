@@ -154,7 +154,8 @@ void Budget::Sweep(Mono now) {
       if (end == End::kClosed || (end == End::kLost && rest.pid == 0)) return true;
       if (end != End::kOpen) rest.last.Reset();  // the backend's next write fails
     }
-    return (!rest.last || rest.pid == 0) && now - ghost.since > kForgotten;
+    if (rest.pid == 0 && !rest.last) return true;  // a flood, and nobody to ask about
+    return (rest.pid == 0 || !rest.last) && now - ghost.since > kForgotten;
   });
 }
 

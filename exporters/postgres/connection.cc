@@ -27,6 +27,8 @@ constexpr std::size_t kMostRowBytes = 8U << 20U;
 constexpr std::size_t kReadAtOnce = 256U << 10U;
 // What may be thrown away of a result whose reader has enough, before the connection goes instead.
 constexpr Millis kDrain{20};
+// For the next step of a login whose server has just answered one.
+constexpr Millis kNextStep{1'000};
 
 std::string ErrorField(const PGresult* result, int code) {
   const char* const text = PQresultErrorField(result, code);
@@ -99,6 +101,7 @@ Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono unti
       ::eventfd_read(wake_.get(), &ignored);
       return Progress::kPending;
     }
+    if (events == POLLIN) until = std::max(until, scrape.clock().mono() + kNextStep);
     pg_->polling = PQconnectPoll(pg_->conn);
   }
   PQsetErrorVerbosity(pg_->conn, PQERRORS_DEFAULT);

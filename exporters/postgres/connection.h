@@ -45,7 +45,7 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The login, as far as it comes until then.
+  // The login, as far as it comes until then, and a second further after each answer.
   Result<Progress> Advance(const Scrape& scrape, Mono until);
   // Every row to the reader (none: the rows are thrown away). After an error of the server the
   // connection is still usable; after a deadline, or a reader that stops a long result, it is not.

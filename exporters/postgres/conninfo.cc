@@ -118,7 +118,7 @@ void ConnectOptions::Read(TableReader& postgres, const Getenv& getenv) {
       .Field("passfile", passfile, "File with passwords, as PGPASSFILE.")
       .Field("service", service, "Name in libpq's service file.")
       .Field("application_name", application_name, "What pg_stat_activity shows.")
-      .Field("connect_timeout", connect_timeout, "How long a scrape waits for a login's answer.")
+      .Field("connect_timeout", connect_timeout, "How long a login's answer is waited for.")
       .Field("lock_timeout", lock_timeout, "How long a statement waits for a lock.")
       .Field("session_max_age", session_max_age, "Sessions are made anew after it; 0: never.")
       .Field("max_connections", max_connections, "Connections at most, all together.", 3, 100)

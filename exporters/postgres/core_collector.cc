@@ -77,9 +77,10 @@ class CoreCollector final : public Collector {
   }
 
  private:
-  static Result<> Ask(const Scrape& scrape, const Server::Lease& lease, RecoveryReader& reader) {
+  Result<> Ask(const Scrape& scrape, const Server::Lease& lease, RecoveryReader& reader) const {
     const Millis left(scrape.LeftMs());
-    const Scrape part = scrape.Within(std::min(kAnswer, std::max(left / 2, left - kRest)));
+    const Millis most = lease->logged_in() ? kAnswer : watched_.server->LoginPatience();
+    const Scrape part = scrape.Within(std::min(most, std::max(left / 2, left - kRest)));
     return lease->Query(
         part, {.name = "core", .sql = "SELECT pg_catalog.pg_is_in_recovery()", .timeout = kAnswer},
         reader);

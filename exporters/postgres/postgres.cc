@@ -58,7 +58,9 @@ class Postgres final : public Exporter {
     members_.clear();
     Plan plan;
     plan.collectors.push_back(
-        {"core", {.timeout = kCoreTimeout, .leads = true}, MakeCoreCollector(watched)});
+        {"core",
+         {.timeout = std::max(kCoreTimeout, configuration.connect.connect_timeout), .leads = true},
+         MakeCoreCollector(watched)});
     plan.tasks.push_back({"login_probe",
                           {.interval = kTick,
                            .timeout = configuration.connect.connect_timeout + kTick,

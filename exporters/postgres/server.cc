@@ -1,5 +1,6 @@
 #include "exporters/postgres/server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/log/log.h"
@@ -51,6 +52,12 @@ std::unique_ptr<ServerSession> Server::Open(std::string database) {
 LoginState Server::login() const {
   const std::scoped_lock lock(mutex_);
   return login_;
+}
+
+Millis Server::LoginPatience() const {
+  constexpr Millis kLeast{1'000};
+  const Millis twice(static_cast<Millis::rep>(2'000 * login().seconds));
+  return std::clamp(twice, kLeast, std::max(kLeast, options().connect_timeout));
 }
 
 void Server::LoggedIn(double seconds) {

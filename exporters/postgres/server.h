@@ -60,6 +60,9 @@ class Server : public std::enable_shared_from_this<Server> {
   LoginState login() const;
   void LoggedIn(double seconds);
   void LoginFailed(const Error& error);
+  // What a scrape waits for a login: a second, or twice what the last one took, as far as
+  // connect_timeout goes.
+  Millis LoginPatience() const;
 
   const std::string& key() const { return key_; }
   const Conninfo& conninfo() const { return conninfo_; }

@@ -11,8 +11,6 @@ namespace {
 constexpr Millis kBudgetPatience{250};  // a backend that was told to end takes a moment
 constexpr Millis kReapPause{1'000};
 constexpr int kLanes = 2;  // main and slow: what each may hold is not for what can wait
-// What a lane's run waits for a login that has no answer; the next one goes on with it.
-constexpr Millis kAnswer{1'000};
 // What a login that was waited for once may take of each further run.
 constexpr Millis kLook{50};
 constexpr Millis kShortWait{200};  // likewise for another's login
@@ -150,16 +148,17 @@ Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
   }
 }
 
-// Nothing is kept of a visit, and who asked for --once has all the time that there is.
+// What has no answer by then the lane's next run goes on with. Nothing is kept of a visit, and who
+// asked for --once has all the time that there is.
 Scrape ServerSession::ForLogin(const Scrape& scrape) const {
-  return use_ == Use::kLane && !scrape.waits() ? scrape.Within(kAnswer) : scrape;
+  return use_ == Use::kLane && !scrape.waits() ? scrape.Within(server_.LoginPatience()) : scrape;
 }
 
 Result<> ServerSession::Login(const Scrape& scrape) {
   // All members of a lane ask: what the first has waited for, the others of its scrape do not.
   if (connection_ && looked_at_ == scrape.id() && !scrape.waits()) return Fail(NoAnswerYet());
   looked_at_ = scrape.id();
-  const Scrape part = ForLogin(scrape);
+  Scrape part = ForLogin(scrape);
   if (!connection_) {
     if (auto refused = backoff_.Refuses(scrape.id(), Now())) return Fail(std::move(*refused));
     const Millis left(part.LeftMs());
@@ -171,6 +170,13 @@ Result<> ServerSession::Login(const Scrape& scrape) {
       return Fail(std::move(pass.error()));
     }
     pass_ = std::move(*pass);
+    part = ForLogin(scrape);  // the server has just answered another
+    if (Millis(part.LeftMs()) < kLook) {
+      pass_.Release();
+      Error late{Errc::kUnavailable, "no time left after another's login"};
+      backoff_.Held(scrape.id(), late);
+      return Fail(std::move(late));
+    }
     if (auto begun = Begin(part); !begun) return Refused(scrape, std::move(begun.error()));
   }
   auto progress = Advance(part);

@@ -36,6 +36,7 @@ class ServerSession final : public Session {
   // The last query's result was longer than it may be, which cost the connection.
   bool flooded() const { return flooded_; }
   void ForgetFacts() { facts_at_.reset(); }  // the next run reads them again
+  bool logged_in() const { return logged_in_; }
   // A login has had no answer yet; Ready goes on with it.
   bool logging_in() const { return connection_ != nullptr && !logged_in_; }
 

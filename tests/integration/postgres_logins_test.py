@@ -34,6 +34,33 @@ def watched(test, config="", databases=(), tail=OFTEN):
             yield watcher
 
 
+@contextlib.contextmanager
+def slow_to_let_in(server, delay):
+    """A port behind which each answer of the server takes so long, until the login is done."""
+    def pump(source, sink, slow):
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(65536):
+                if slow:
+                    time.sleep(delay)
+                    slow = b"Z\0\0\0\x05" not in chunk
+                sink.sendall(chunk)
+            sink.shutdown(socket.SHUT_WR)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                client = held.enter_context(front.accept()[0])
+                back = held.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                for ends in ((client, back, False), (back, client, True)):
+                    threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    with contextlib.ExitStack() as held:
+        front = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+        threading.Thread(target=accept, daemon=True).start()
+        yield front.getsockname()[1]
+        front.shutdown(socket.SHUT_RDWR)
+
+
 class OneDatabase(unittest.TestCase):
     """What is wrong with one database; it comes first in the order of names."""
 
@@ -168,6 +195,31 @@ class Unanswered(unittest.TestCase):
             print(f"scrapes waited {', '.join(f'{wait:.2f}' for wait in waits)} s")
             self.assertLess(max(waits), 1.5)
             self.assertLess(len(waits), 5)
+
+    def ups_of_a_slow_login(self, scrapes, config=""):
+        """pg_up of so many scrapes, two seconds apart, of a server whose login takes 1.6 s."""
+        with (pg.Server() as server, slow_to_let_in(server, 0.4) as port,
+              support.scratch() as folder):
+            server.sql("CREATE ROLE monitor LOGIN PASSWORD 'word'", "GRANT pg_monitor TO monitor")
+            server.hba("host all monitor 127.0.0.1/32 scram-sha-256")
+            text = f'[postgres]\ndsn = "{server.dsn(port=port, password="word")}"\n{config}'
+            with pg.exporter(server, "--collector.disable-defaults", config=text,
+                             folder=folder) as exporter:
+                watcher = Watcher(self, server, exporter, dead=True)
+                time.sleep(4)  # until the probe's is over
+                ups = []
+                for _ in range(scrapes):
+                    watcher.scrape()
+                    ups.append(watcher.value("pg_up"))
+                    self.assertLess(watcher.took, 2.5)
+                    time.sleep(2)
+                return ups
+
+    def test_a_scrape_waits_for_a_login_as_long_as_the_probes_took(self):
+        self.assertEqual(self.ups_of_a_slow_login(1), [1])
+
+    def test_a_login_of_many_slow_steps_is_done_in_the_second_scrape_at_the_latest(self):
+        self.assertEqual(self.ups_of_a_slow_login(2, 'connect_timeout = "1s"\n'), [0, 1])
 
     def test_the_second_address_is_tried_when_the_first_is_silent(self):
         with pg.Server(settings=LOGGED) as server, contextlib.ExitStack() as held:

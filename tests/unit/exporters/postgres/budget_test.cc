@@ -90,6 +90,21 @@ TEST_F(BudgetTest, ReadsWhatABackendStillSendsAndGivesUpOnAFlood) {
   EXPECT_EQ(budget_->use().half_open, 0);
 }
 
+TEST_F(BudgetTest, GivesUpOnAFloodAtOnceWhereThereIsNobodyToAskAbout) {
+  Pair pair;
+  auto permit = Take();
+  ASSERT_TRUE(permit);
+  budget_->Leave(std::move(*permit), {.last = std::move(pair.ours)});  // a pooler's
+  const std::string rows(100'000, 'r');
+  ssize_t written = 0;
+  for (int i = 0; i < 100 && written >= 0; ++i) {
+    EXPECT_LE(budget_->use().half_open, 1);
+    written = ::send(pair.backend.get(), rows.data(), rows.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  EXPECT_LT(written, 0) << "the socket is closed";
+  EXPECT_EQ(budget_->use().half_open, 0);
+}
+
 TEST_F(BudgetTest, NamesTheBackendsOfAServerThatAreToBeEnded) {
   Pair one, two, silent;
   for (auto* const pair : {&one, &two, &silent}) {
