@@ -357,9 +357,10 @@ Result<> ServerSession::Prepare(const Scrape& scrape, const Statement& statement
 
 Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& statement,
                                     RowReader& reader) {
-  if (statement.name.empty()) {
+  if (statement.name.empty() || use_ == Use::kVisit) {  // a visit's session runs each once
     script_ = statement.sql;
-    return connection_->Run(scrape, {.sql = script_.c_str()}, &reader);
+    return connection_->Run(scrape, {.sql = script_.c_str(), .few_rows = statement.few_rows},
+                            &reader);
   }
   const Prepared* prepared = nullptr;
   if (auto made = Prepare(scrape, statement, prepared); !made) return made;
