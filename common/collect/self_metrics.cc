@@ -30,6 +30,13 @@ constexpr auto kLeftBehindMax =
 
 }  // namespace
 
+prometheus::Family<prometheus::Counter>& DroppedSeries(prometheus::Registry& registry) {
+  return prometheus::BuildCounter()
+      .Name("sidecar_collector_series_dropped_total")
+      .Help("Series left out of what a collector gave.")
+      .Register(registry);
+}
+
 SelfMetrics::SelfMetrics(const Identity& identity, prometheus::Registry& registry)
     : exporter_(identity.name),
       prefix_(identity.prefix),
@@ -37,10 +44,7 @@ SelfMetrics::SelfMetrics(const Identity& identity, prometheus::Registry& registr
                   .Name("sidecar_collector_errors_total")
                   .Help("Runs that failed, and scrapes that left without a run's result.")
                   .Register(registry)),
-      dropped_(prometheus::BuildCounter()
-                   .Name("sidecar_collector_series_dropped_total")
-                   .Help("Series left out of what a collector gave.")
-                   .Register(registry)),
+      dropped_(DroppedSeries(registry)),
       scrape_(prometheus::BuildHistogram()
                   .Name("sidecar_scrape_duration_seconds")
                   .Help("How long gathering for one scrape took, without encoding.")

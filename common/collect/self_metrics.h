@@ -22,6 +22,10 @@ class Histogram;
 
 namespace sidecar {
 
+// Series left out of what a collector gave, by exporter, collector and reason: "duplicate" is the
+// engine's, "limit" whose definition has one.
+prometheus::Family<prometheus::Counter>& DroppedSeries(prometheus::Registry& registry);
+
 class SelfMetrics {
  public:
   SelfMetrics(const Identity& identity, prometheus::Registry& registry);

@@ -2,18 +2,14 @@
 
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
-#include <prometheus/registry.h>
 
 #include <string>
 
+#include "common/collect/self_metrics.h"
+
 namespace sidecar::postgres {
 
-// Same name, help and labels as the engine's (self_metrics.cc): the registry gives the same family.
-CutCounter::CutCounter(prometheus::Registry& registry)
-    : family_(prometheus::BuildCounter()
-                  .Name("sidecar_collector_series_dropped_total")
-                  .Help("Series left out of what a collector gave.")
-                  .Register(registry)) {}
+CutCounter::CutCounter(prometheus::Registry& registry) : family_(DroppedSeries(registry)) {}
 
 void CutCounter::Add(std::string_view collector, std::size_t series) const {
   family_

@@ -8,12 +8,7 @@
 namespace sidecar::postgres {
 namespace {
 
-constexpr Millis kBudgetPatience{250};  // a backend that was told to end takes a moment
 constexpr Millis kReapPause{1'000};
-constexpr int kLanes = 2;  // main and slow: what each may hold is not for what can wait
-// What a login that was waited for once may take of each further run.
-constexpr Millis kLook{50};
-constexpr Millis kShortWait{200};  // likewise for another's login
 constexpr Millis kFactsTimeout{5'000};
 // The server's timeout is to end a slow statement before ours ends the session.
 constexpr Millis kServerFirst{50};
@@ -30,14 +25,6 @@ Millis Step(Millis limit) {
     if (value <= limit.count()) best = value;
   }
   return Millis(std::max<Millis::rep>(best, 1));
-}
-
-double Seconds(Mono::duration span) { return std::chrono::duration<double>(span).count(); }
-
-std::string Tenths(double seconds) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.1f", seconds);
-  return text.data();
 }
 
 // pg_stat_activity's rows of backends that should be gone.
@@ -94,136 +81,6 @@ void ServerSession::DropIfBroken() {
 bool ServerSession::TooOld(Mono now) const {
   const Millis most = server_.options().session_max_age;
   return most > Millis(0) && now - logged_in_at_ > most && server_.login().up;
-}
-
-Result<> ServerSession::Begin(const Scrape& scrape) {
-  if (use_ == Use::kVisit && server_.budget().Unanswered(server_.key(), database_)) {
-    return Fail(Errc::kUnavailable, "an earlier login has had no answer");
-  }
-  const Budget::Claim claim{.most = static_cast<int>(server_.options().max_connections),
-                            .left_to_others = use_ == Use::kLane ? 0 : kLanes};
-  auto permit = server_.budget().Take(claim, std::min(kBudgetPatience, Millis(scrape.LeftMs())));
-  if (!permit) {
-    // Its own sessions have the places of a lane: the server keeps them, which may end any moment.
-    if (use_ == Use::kLane) permit.error().code = Errc::kUnavailable;
-    return Fail(std::move(permit.error()));
-  }
-  login_began_ = Now();
-  silent_ = 0;
-  auto connection = Connect(scrape);
-  if (!connection) {
-    server_.LoginFailed(connection.error());
-    return Fail(std::move(connection.error()));
-  }
-  connection_ = std::move(*connection);
-  permit_ = std::move(*permit);
-  return {};
-}
-
-Result<std::unique_ptr<Connection>> ServerSession::Connect(const Scrape& scrape) {
-  attempt_began_ = Now();
-  auto login = server_.conninfo().Resolve(database_);
-  if (!login) return Fail(std::move(login.error()));
-  const Mono until = attempt_began_ + server_.options().connect_timeout;
-  if (auto filled = server_.addresses().Fill(scrape, until, *login); !filled) {
-    return Fail(std::move(filled.error()));
-  }
-  places_ = HostAddresses::Count(*login);
-  return Connection::Start(*login);
-}
-
-// One address after the other, each in its own time: libpq leaves one only when it refuses.
-Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
-  for (;;) {
-    const Mono patience = attempt_began_ + server_.options().connect_timeout;
-    auto progress = connection_->Advance(scrape, std::max(patience, Now() + kLook));
-    if (!progress || *progress == Connection::Progress::kReady || Now() < patience) return progress;
-    const std::string place = connection_->Unreached();
-    if (place.empty()) return progress;
-    server_.addresses().PutOff(place, Now());
-    if (++silent_ >= places_) return Fail(Errc::kUnavailable, "no answer from " + place);
-    auto next = Connect(scrape);
-    if (!next) return Fail(std::move(next.error()));
-    connection_ = std::move(*next);
-  }
-}
-
-// What has no answer by then the lane's next run goes on with. Nothing is kept of a visit, and who
-// asked for --once has all the time that there is.
-Scrape ServerSession::ForLogin(const Scrape& scrape) const {
-  return use_ == Use::kLane && !scrape.waits() ? scrape.Within(server_.LoginPatience()) : scrape;
-}
-
-Result<> ServerSession::Login(const Scrape& scrape) {
-  // All members of a lane ask: what the first has waited for, the others of its scrape do not.
-  if (connection_ && looked_at_ == scrape.id() && !scrape.waits()) return Fail(NoAnswerYet());
-  looked_at_ = scrape.id();
-  Scrape part = ForLogin(scrape);
-  if (!connection_) {
-    if (auto refused = backoff_.Refuses(scrape.id(), Now())) return Fail(std::move(*refused));
-    const Millis left(part.LeftMs());
-    auto pass = server_.gate().Enter(scrape.clock(),
-                                     Now() + (backoff_.held() ? std::min(kShortWait, left) : left),
-                                     server_.options().connect_timeout);
-    if (!pass) {
-      backoff_.Held(scrape.id(), pass.error());
-      return Fail(std::move(pass.error()));
-    }
-    pass_ = std::move(*pass);
-    part = ForLogin(scrape);  // the server has just answered another
-    if (Millis(part.LeftMs()) < kLook) {
-      pass_.Release();
-      Error late{Errc::kUnavailable, "no time left after another's login"};
-      backoff_.Held(scrape.id(), late);
-      return Fail(std::move(late));
-    }
-    if (auto begun = Begin(part); !begun) return Refused(scrape, std::move(begun.error()));
-  }
-  auto progress = Advance(part);
-  if (!progress) {
-    Judge(progress.error());
-    return Refused(scrape, std::move(progress.error()));
-  }
-  if (*progress == Connection::Progress::kPending) return Pending(scrape);
-  logged_in_ = true;
-  logged_in_at_ = Now();
-  pass_.Release();
-  server_.LoggedIn(Seconds(logged_in_at_ - login_began_));
-  backend_ = connection_->pid();
-  if (auto read = ReadFacts(scrape); !read) return Refused(scrape, std::move(read.error()));
-  backoff_.Succeeded();
-  return {};
-}
-
-// What a server says of one database (there is none; it lets us or nobody in) is about it alone.
-void ServerSession::Judge(Error& error) {
-  if (database_.empty() || !connection_->about_database()) {
-    server_.LoginFailed(error);
-  } else if (connection_->sqlstate() == "3D000") {
-    error.code = Errc::kNoData;
-  }
-  if (error.code == Errc::kLimit) error.code = Errc::kUnavailable;  // the server's, not ours
-}
-
-Error ServerSession::NoAnswerYet() const {
-  return {Errc::kUnavailable,
-          "the login has had no answer for " + Tenths(Seconds(Now() - login_began_)) + " s"};
-}
-
-// Kept, and looked at by the next scrape: another attempt would only wait in the same queue. Of a
-// visit nothing is kept, and that one database is slow to let us in says nothing about the server.
-Result<> ServerSession::Pending(const Scrape& scrape) {
-  const Mono now = Now();
-  if (now - attempt_began_ < server_.options().connect_timeout) return Fail(NoAnswerYet());
-  if (database_.empty()) server_.LoginFailed({Errc::kUnavailable, "the login has no answer"});
-  if (now - login_began_ >= LoginGate::kLongestLogin) return Refused(scrape, NoAnswerYet());
-  return Fail(NoAnswerYet());
-}
-
-Result<> ServerSession::Refused(const Scrape& scrape, Error error) {
-  Close();
-  backoff_.Failed(scrape.id(), Now(), error);
-  return Fail(std::move(error));
 }
 
 // One message, one transaction: nothing stays on a connection that may not be ours.

@@ -5,7 +5,7 @@ import unittest
 
 import postgres_support
 import support
-from postgres_matrix_test import SCHEMA, SETTINGS, Watch, samples
+from postgres_majors import SCHEMA, SETTINGS, Watch, samples
 
 
 class Standby15(unittest.TestCase):
