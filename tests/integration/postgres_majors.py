@@ -40,6 +40,11 @@ class Watch:
         self.exporter = stack.enter_context(postgres_support.exporter(
             server, folder=folder, config=f'[postgres]\ndsn = "{dsn}"\n{QUICK}'))
 
+    def await_all(self):
+        """Until what runs in the background has run everywhere: sizes come last."""
+        support.wait_for(lambda: self.value("pg_stat_user_tables_table_size_bytes", datname="app",
+                                            relname="stock"), 20, "every collector has run")
+
     def text(self):
         return postgres_support.scrape(self.exporter)[0]
 
@@ -87,25 +92,14 @@ class Major:
 
     @classmethod
     def setUpClass(cls):
-        cls.stack = contextlib.ExitStack()
-        try:
-            cls.server = cls.stack.enter_context(
-                postgres_support.Server(cls.major, settings=SETTINGS))
-            cls.server.monitor_role()
-            cls.server.sql("CREATE DATABASE app", "CREATE DATABASE other",
-                           "CREATE EXTENSION pg_stat_statements")
-            cls.server.sql(SCHEMA, database="app")
-            cls.watch = Watch(cls.stack, cls.server)
-            support.wait_for(lambda: cls.watch.value("pg_stat_user_tables_table_size_bytes",
-                                                     datname="app", relname="stock"),
-                             20, "every collector has run")
-        except BaseException:
-            cls.stack.close()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.stack.close()
+        stack = cls.enterClassContext(contextlib.ExitStack())
+        cls.server = stack.enter_context(postgres_support.Server(cls.major, settings=SETTINGS))
+        cls.server.monitor_role()
+        cls.server.sql("CREATE DATABASE app", "CREATE DATABASE other",
+                       "CREATE EXTENSION pg_stat_statements")
+        cls.server.sql(SCHEMA, database="app")
+        cls.watch = Watch(stack, cls.server)
+        cls.watch.await_all()
 
     def sql(self, *statements, database="app"):
         return self.server.sql(*statements, database=database)
