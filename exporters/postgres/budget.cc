@@ -12,10 +12,10 @@
 namespace sidecar::postgres {
 namespace {
 
-// Only where no session is left that could ask: a known backend whose socket is lost, and a login
-// that had no answer. Its socket is there, but what accepts and never speaks may be a tunnel with
-// nothing behind it, and no new one would ever be tried.
-constexpr Millis kForgotten{600'000};
+// A backend whose socket is lost has its place until the server says that it is gone. Where no
+// session is left to ask by, and no place for one either, it is given up after this long.
+constexpr Millis kWaived{600'000};
+constexpr std::chrono::hours kForgotten{24};  // what was given up: nobody is left to ask
 // A host that has vanished: then the kernel gives up on its socket, which else stays until the
 // backend has gone.
 constexpr std::chrono::seconds kKeepAliveIdle{30}, kKeepAlivePause{10};
@@ -78,13 +78,27 @@ std::shared_ptr<Budget> Budget::Make(const Clock& clock) {
 }
 
 bool Budget::Has(const Claim& claim) const {
-  const auto mine = static_cast<int>(std::ranges::count(ghosts_, true, &Ghost::yielding));
-  const int all = held_ + static_cast<int>(ghosts_.size());
+  const auto mine = static_cast<int>(
+      std::ranges::count_if(ghosts_, [](const Ghost& g) { return g.yielding && !g.waived; }));
+  const int all = held_ + Counted();
   if (all >= claim.most) return false;
   if (!claim.yielding()) return true;
   const int part = std::max(claim.most - claim.left_to_others, 1);
   const int spare = part > 1 ? 1 : 0;
   return yielding_held_ + mine < part && all - mine < claim.most - spare;
+}
+
+int Budget::Counted() const {
+  return static_cast<int>(std::ranges::count(ghosts_, false, &Ghost::waived));
+}
+
+bool Budget::Waive(Mono now) {
+  const auto lost = std::ranges::find_if(ghosts_, [now](const Ghost& ghost) {
+    return !ghost.waived && !ghost.rest.last && now - ghost.since > kWaived;
+  });
+  if (lost == ghosts_.end()) return false;
+  lost->waived = true;
+  return true;
 }
 
 Result<Budget::Permit> Budget::Take(const Claim& claim, Millis patience) {
@@ -98,11 +112,12 @@ Result<Budget::Permit> Budget::Take(const Claim& claim, Millis patience) {
       if (claim.yielding()) ++yielding_held_;
       return Permit(self_.lock(), claim.yielding());
     }
+    if (Waive(now)) continue;
     if (now >= until) {
       const std::string most = std::to_string(claim.most);
       return Fail(Errc::kLimit, (claim.yielding() ? "of " + most + " connections none can be spared"
                                                   : "all " + most + " connections are in use") +
-                                    (ghosts_.empty() ? "" : ", some by backends that run on"));
+                                    (Counted() == 0 ? "" : ", some by backends that run on"));
     }
     Await(lock, std::chrono::duration_cast<Millis>(until - now));
   }
@@ -134,8 +149,16 @@ void Budget::Leave(Permit permit, Rest rest) {
   const std::scoped_lock lock(mutex_);
   --held_;
   if (permit.yielding_) --yielding_held_;
-  ghosts_.push_back({std::move(rest), permit.yielding_, now, 0});
+  ghosts_.push_back({.rest = std::move(rest), .yielding = permit.yielding_, .since = now});
   Sweep(now);
+}
+
+bool Budget::Unanswered(std::string_view server) {
+  const std::scoped_lock lock(mutex_);
+  Sweep(clock_.mono());
+  return std::ranges::any_of(ghosts_, [&](const Ghost& ghost) {
+    return ghost.rest.server == server && ghost.rest.unanswered.has_value();
+  });
 }
 
 bool Budget::Unanswered(std::string_view server, std::string_view database) {
@@ -155,7 +178,7 @@ void Budget::Sweep(Mono now) {
       if (end != End::kOpen) rest.last.Reset();  // the backend's next write fails
     }
     if (rest.pid == 0 && !rest.last) return true;  // a flood, and nobody to ask about
-    return (rest.pid == 0 || !rest.last) && now - ghost.since > kForgotten;
+    return ghost.waived && now - ghost.since > kForgotten;
   });
 }
 
@@ -167,7 +190,8 @@ std::vector<std::pair<int, std::string>> Budget::HalfOpen(std::string_view serve
   std::vector<std::pair<int, std::string>> backends;
   for (Ghost& ghost : ghosts_) {
     if (ghost.rest.server != server) continue;
-    ghost.since = now;
+    // Of one that was left before it said when it began only the socket says that it has ended.
+    if (!ghost.rest.started.empty()) ghost.since = now;
     if (ghost.rest.pid != 0) backends.emplace_back(ghost.rest.pid, ghost.rest.started);
   }
   return backends;
@@ -183,7 +207,7 @@ void Budget::Gone(std::string_view server, int pid) {
 Budget::Use Budget::use() {
   const std::scoped_lock lock(mutex_);
   Sweep(clock_.mono());
-  return {held_, static_cast<int>(ghosts_.size())};
+  return {held_, Counted()};
 }
 
 }  // namespace sidecar::postgres

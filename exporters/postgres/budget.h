@@ -67,12 +67,12 @@ class Budget {
   // Waits up to `patience` for one that is given back. kLimit: all are in use.
   Result<Permit> Take(const Claim& claim, Millis patience);
   void Leave(Permit permit, Rest rest);
-  // A login to it, by what can wait, was given up on and has had no answer since.
+  // A login to it was given up on and has had no answer since: any, or by what can wait and to
+  // this database.
+  bool Unanswered(std::string_view server);
   bool Unanswered(std::string_view server, std::string_view database);
 
   // Backends of `server` that are to be ended; Gone when the server says that they are not there.
-  // Asked by a session that it answers: so it is no silent peer, and what is open there is a
-  // backend.
   std::vector<std::pair<int, std::string>> HalfOpen(std::string_view server);
   void Gone(std::string_view server, int pid);
 
@@ -82,13 +82,16 @@ class Budget {
   struct Ghost {
     Rest rest;
     bool yielding;
-    Mono since;  // the last word of the server about it
+    Mono since;  // when a session could last ask about it
     std::size_t drained = 0;
+    bool waived = false;  // counts no more, but is to be ended if it is there
   };
 
   explicit Budget(const Clock& clock) : clock_(clock) {}
   void Sweep(Mono now);
   bool Has(const Claim& claim) const;
+  bool Waive(Mono now);
+  int Counted() const;
   void Await(std::unique_lock<std::mutex>& lock, Millis longest);
 
   const Clock& clock_;

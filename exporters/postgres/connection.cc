@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "exporters/postgres/login_question.h"
 #include "exporters/postgres/receive_limit.h"
 #include "exporters/postgres/sqlstate.h"
 
@@ -53,7 +54,7 @@ Connection::Connection(std::unique_ptr<Pg> pg)
     : pg_(std::move(pg)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 Connection::~Connection() = default;
 
-Result<std::unique_ptr<Connection>> Connection::Start(const Login& login) {
+Result<std::unique_ptr<Connection>> Connection::Start(const Login& login, bool asks) {
   std::vector<const char*> keys;
   std::vector<const char*> values;
   for (const auto& [key, value] : login.parameters) {
@@ -66,6 +67,7 @@ Result<std::unique_ptr<Connection>> Connection::Start(const Login& login) {
   if (conn == nullptr) return Fail(Errc::kInternal, "libpq: out of memory");
   std::unique_ptr<Connection> connection(new Connection(std::make_unique<Pg>(conn)));
   connection->secret_ = login.password;
+  if (asks) connection->question_ = Question::kDue;
   PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);  // until the login is done: ReadLoginFailure
   PQsetNoticeReceiver(
       conn, [](void*, const PGresult*) {}, nullptr);  // else they go to stderr
@@ -81,6 +83,30 @@ Connection::Woken Connection::Wait(const Scrape& scrape, short events, Mono unti
   if (ready > 0 && polled[0].revents != 0) return Woken::kReady;
   if (ready < 0 && errno == EINTR && left > 0) return Woken::kReady;
   return Woken::kLate;
+}
+
+// One step of the login, asked for as if it were libpq's own word.
+void Connection::Step() {
+  PGconn* const conn = pg_->conn;
+  if (question_ == Question::kDue && PQstatus(conn) == CONNECTION_MADE) {
+    const bool asked = BeginsInPlainText(conn) && SendQuestion(PQsocket(conn));
+    question_ = asked ? Question::kAsked : Question::kNone;
+    if (asked) {
+      pg_->polling = PGRES_POLLING_READING;
+      return;
+    }
+  }
+  if (question_ != Question::kAsked) {
+    pg_->polling = PQconnectPoll(conn);
+    return;
+  }
+  const Answer answer = TakeAnswer(PQsocket(conn));
+  if (answer == Answer::kNone) return;
+  question_ = Question::kNone;
+  pg_->polling = PGRES_POLLING_WRITING;
+  if (answer != Answer::kTls) return;
+  wants_tls_ = true;
+  static_cast<void>(PQresetStart(conn));  // what fails is in its status
 }
 
 Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono until) {
@@ -102,7 +128,7 @@ Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono unti
       return Progress::kPending;
     }
     if (events == POLLIN) until = std::max(until, scrape.clock().mono() + kNextStep);
-    pg_->polling = PQconnectPoll(pg_->conn);
+    Step();
   }
   PQsetErrorVerbosity(pg_->conn, PQERRORS_DEFAULT);
   PQsetnonblocking(pg_->conn, 1);
@@ -318,8 +344,22 @@ std::string Connection::Server() const {
   return std::string(host == nullptr ? "" : host) + ":" + (port == nullptr ? "" : port);
 }
 
-std::string Connection::Unreached() const {
-  if (PQstatus(pg_->conn) != CONNECTION_STARTED) return {};
+bool Connection::accepted() const { return PQstatus(pg_->conn) != CONNECTION_STARTED; }
+
+bool Connection::named() const {
+  switch (PQstatus(pg_->conn)) {
+    case CONNECTION_NEEDED:
+    case CONNECTION_STARTED:
+    case CONNECTION_MADE:
+    case CONNECTION_SSL_STARTUP:
+    case CONNECTION_GSS_STARTUP:
+      return false;
+    default:
+      return true;
+  }
+}
+
+std::string Connection::Place() const {
   const char* const address = PQhostaddr(pg_->conn);
   const char* const port = PQport(pg_->conn);
   return std::string(address == nullptr ? "" : address) + " " + (port == nullptr ? "" : port);
@@ -327,10 +367,8 @@ std::string Connection::Unreached() const {
 
 UniqueFd Connection::Shut() {
   UniqueFd last;
-  const ConnStatusType status = PQstatus(pg_->conn);
   const int socket = PQsocket(pg_->conn);
-  const bool reached = status != CONNECTION_STARTED && status != CONNECTION_NEEDED;
-  if (socket >= 0 && reached) last.Reset(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+  if (socket >= 0 && named()) last.Reset(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
   // A connection with a statement running must not send its farewell into the middle of it.
   if (broken_ && socket >= 0) ::shutdown(socket, SHUT_WR);
   broken_ = true;

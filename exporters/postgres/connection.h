@@ -3,7 +3,7 @@
 // run's deadline or stop. (libpq looks up a host name itself, and blocks: give it addresses,
 // host_addresses.h.) One thread at a time; a login may be continued by another run.
 //
-//   auto connection = Connection::Start(login);
+//   auto connection = Connection::Start(login, /*asks=*/true);
 //   auto progress = connection->Advance(scrape, until);       // kPending: call again later
 //   auto done = connection->Run(scrape, {.sql = "SELECT 1"}, reader);
 
@@ -39,8 +39,9 @@ class Connection {
  public:
   enum class Progress : std::uint8_t { kReady, kPending };
 
-  // kInternal: out of memory. Everything else is said by Advance.
-  static Result<std::unique_ptr<Connection>> Start(const Login& login);
+  // `asks`: says who it is only to who answers, also in plain text (login_question.h). kInternal:
+  // out of memory. Everything else is said by Advance.
+  static Result<std::unique_ptr<Connection>> Start(const Login& login, bool asks);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -58,15 +59,18 @@ class Connection {
   const std::string& sqlstate() const { return sqlstate_; }
   // Of a login that was refused: it says nothing about the server's other databases.
   bool about_database() const { return about_database_; }
-  // "10.0.0.1 5432" while it has not even accepted: no backend can be there. "": it has.
-  std::string Unreached() const;
+  bool accepted() const;
+  bool named() const;  // who we are was said: before that no session can come of it
+  // It was asked, and wants TLS of who does not begin in plain text: that took a connection.
+  bool wants_tls() const { return wants_tls_; }
+  std::string Place() const;  // "10.0.0.1 5432"
   int pid() const;
   std::string Parameter(const char* name) const;  // what the server reports: "server_encoding"
   std::string Server() const;                     // "host:port"
   std::uint32_t statements() const { return statements_; }
 
   // Ends it without waiting. The socket, shut for writing, by which to see that the backend has
-  // gone; none when no server was reached.
+  // gone; none when no server was told who we are.
   UniqueFd Shut();
 
  private:
@@ -76,6 +80,7 @@ class Connection {
 
   enum class Woken : std::uint8_t { kReady, kLate };
   Woken Wait(const Scrape& scrape, short events, Mono until);
+  void Step();
   Result<> Send(const Command& command);
   Result<> Flush(const Scrape& scrape);
   Result<> AwaitResult(const Scrape& scrape);
@@ -93,6 +98,8 @@ class Connection {
   std::uint32_t statements_ = 0;
   bool broken_ = false;
   bool about_database_ = false;
+  enum class Question : std::uint8_t { kDue, kAsked, kNone } question_ = Question::kNone;
+  bool wants_tls_ = false;
 };
 
 }  // namespace sidecar::postgres

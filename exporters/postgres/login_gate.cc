@@ -9,6 +9,7 @@ void LoginGate::Pass::Release() {
   LoginGate* const gate = std::exchange(gate_, nullptr);
   if (gate == nullptr) return;
   const std::scoped_lock lock(gate->mutex_);
+  --gate->passes_;
   if (gate->holder_ == number_) gate->holder_ = 0;
   gate->left_.notify_all();
 }
@@ -20,7 +21,7 @@ Result<LoginGate::Pass> LoginGate::Enter(const Clock& clock, Mono until, Millis 
     if (holder_ == 0 || now - since_ >= kLongestLogin) {
       holder_ = ++last_;
       since_ = now;
-      return Pass(this, holder_);
+      return Pass(this, holder_, passes_++ == 0);
     }
     const Mono end = std::min(until, since_ + patience);
     if (now >= end) {

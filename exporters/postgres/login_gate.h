@@ -18,29 +18,36 @@ namespace sidecar::postgres {
 
 class LoginGate {
  public:
-  // A login is given up on after this long, and its place is free.
+  // A login is given up on after this long, and it is another's turn.
   static constexpr Millis kLongestLogin{60'000};
 
   class Pass {
    public:
     Pass() = default;
     Pass(Pass&& other) noexcept
-        : gate_(std::exchange(other.gate_, nullptr)), number_(other.number_) {}
+        : gate_(std::exchange(other.gate_, nullptr)),
+          number_(other.number_),
+          alone_(other.alone_) {}
     Pass& operator=(Pass&& other) noexcept {
       Release();
       gate_ = std::exchange(other.gate_, nullptr);
       number_ = other.number_;
+      alone_ = other.alone_;
       return *this;
     }
     ~Pass() { Release(); }
     void Release();
+    // When it was given, nobody else had one: no login was without an answer.
+    bool alone() const { return alone_; }
 
    private:
     friend class LoginGate;
-    Pass(LoginGate* gate, std::uint64_t number) : gate_(gate), number_(number) {}
+    Pass(LoginGate* gate, std::uint64_t number, bool alone)
+        : gate_(gate), number_(number), alone_(alone) {}
 
     LoginGate* gate_ = nullptr;
     std::uint64_t number_ = 0;
+    bool alone_ = false;
   };
 
   // Waits while another login is under way, but not past `patience` of its age.
@@ -50,6 +57,7 @@ class LoginGate {
   std::mutex mutex_;
   std::condition_variable left_;
   std::uint64_t holder_ = 0, last_ = 0;  // numbers of passes; 0: nobody
+  int passes_ = 0;                       // also those whose turn is over
   Mono since_{};
 };
 

@@ -7,6 +7,7 @@
 //   if (auto ready = lease->Ready(scrape); !ready) return ready;
 //   lease->Query(scrape, statement, reader);
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -63,6 +64,9 @@ class Server : public std::enable_shared_from_this<Server> {
   // What a scrape waits for a login: a second, or twice what the last one took, as far as
   // connect_timeout goes.
   Millis LoginPatience() const;
+  // Asked in plain text whether it answers, it wanted TLS.
+  bool wants_tls() const { return wants_tls_.load(std::memory_order_relaxed); }
+  void WantsTls() { wants_tls_.store(true, std::memory_order_relaxed); }
 
   const std::string& key() const { return key_; }
   const Conninfo& conninfo() const { return conninfo_; }
@@ -80,6 +84,7 @@ class Server : public std::enable_shared_from_this<Server> {
   const Runtime runtime_;
   LoginGate gate_;
   HostAddresses addresses_;
+  std::atomic<bool> wants_tls_ = false;
 
   mutable std::mutex mutex_;  // guards what follows
   LoginState login_;

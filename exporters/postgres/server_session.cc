@@ -140,7 +140,7 @@ Result<> ServerSession::EndHalfOpen(const Scrape& scrape) {
   Pids there;
   if (auto read = RunBounded(scrape, sql.c_str(), there); !read) return read;
   for (const auto& [pid, started] : backends) {
-    // Only its socket says of the others that they have ended.
+    // Of the others only the socket says that they have ended: the name may be another by now.
     if (!started.empty() && !there.Has(pid)) server_.budget().Gone(server_.key(), pid);
   }
   return {};

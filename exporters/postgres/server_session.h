@@ -57,6 +57,7 @@ class ServerSession final : public Session {
   Result<Connection::Progress> Advance(const Scrape& scrape);
   Error NoAnswerYet() const;
   Result<> Pending(const Scrape& scrape);
+  Millis Longest() const;
   void Judge(Error& error);
   Result<> Refused(const Scrape& scrape, Error error);
   void BeginScript(Millis statement_timeout);
@@ -86,6 +87,7 @@ class ServerSession final : public Session {
   Mono login_began_{}, logged_in_at_{};
   Mono attempt_began_{};  // at one address
   std::size_t places_ = 0, silent_ = 0;
+  bool asks_ = false;  // whether anybody answers, before it says who it is
 
   Facts facts_;
   std::optional<Mono> facts_at_{};

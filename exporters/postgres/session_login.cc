@@ -40,6 +40,8 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
   }
   login_began_ = Now();
   silent_ = 0;
+  // What wants TLS takes a second connection for it, and says so in its log: only in need.
+  asks_ = !server_.wants_tls() || !pass_.alone() || server_.budget().Unanswered(server_.key());
   auto connection = Connect(scrape);
   if (!connection) {
     server_.LoginFailed(connection.error());
@@ -59,19 +61,25 @@ Result<std::unique_ptr<Connection>> ServerSession::Connect(const Scrape& scrape)
     return Fail(std::move(filled.error()));
   }
   places_ = HostAddresses::Count(*login);
-  return Connection::Start(*login);
+  return Connection::Start(*login, asks_);
 }
 
-// One address after the other, each in its own time: libpq leaves one only when it refuses.
+// One address after the other, each in its own time: libpq leaves one only when it refuses. The
+// last one that has accepted is waited for on.
 Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
   for (;;) {
     const Mono patience = attempt_began_ + server_.options().connect_timeout;
     auto progress = connection_->Advance(scrape, std::max(patience, Now() + kLook));
+    if (connection_->wants_tls()) server_.WantsTls();
     if (!progress || *progress == Connection::Progress::kReady || Now() < patience) return progress;
-    const std::string place = connection_->Unreached();
-    if (place.empty()) return progress;
-    server_.addresses().PutOff(place, Now());
-    if (++silent_ >= places_) return Fail(Errc::kUnavailable, "no answer from " + place);
+    if (connection_->named()) return progress;
+    const std::string place = connection_->Place();
+    if (silent_ < places_) {
+      server_.addresses().PutOff(place, Now());
+      ++silent_;
+    }
+    if (silent_ >= places_ && connection_->accepted()) return progress;
+    if (silent_ >= places_) return Fail(Errc::kUnavailable, "no answer from " + place);
     auto next = Connect(scrape);
     if (!next) return Fail(std::move(next.error()));
     connection_ = std::move(*next);
@@ -146,8 +154,18 @@ Result<> ServerSession::Pending(const Scrape& scrape) {
   const Mono now = Now();
   if (now - attempt_began_ < server_.options().connect_timeout) return Fail(NoAnswerYet());
   if (database_.empty()) server_.LoginFailed({Errc::kUnavailable, "the login has no answer"});
-  if (now - login_began_ >= LoginGate::kLongestLogin) return Refused(scrape, NoAnswerYet());
+  if (now - login_began_ >= Longest()) return Refused(scrape, NoAnswerYet());
   return Fail(NoAnswerYet());
+}
+
+// Nothing comes of a login that was not named, so the first are given up sooner: what kept its dead
+// socket may have gone by then. Each that is leaves a connection in the queue of a postmaster that
+// is stopped, hence the doubling.
+Millis ServerSession::Longest() const {
+  if (connection_->named()) return LoginGate::kLongestLogin;
+  const int doublings = std::min(backoff_.failures(), 5);
+  return std::min(2 * server_.options().connect_timeout * (1 << doublings),
+                  LoginGate::kLongestLogin);
 }
 
 Result<> ServerSession::Refused(const Scrape& scrape, Error error) {

@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import time
 
+import certificates
 import postgres_builds
 import support
 
@@ -62,10 +63,12 @@ def _run(command, **options):
 
 
 class Server:
-    """`with Server(15) as server`: trusts everybody but for what `hba` says."""
+    """`with Server(15) as server`: trusts everybody but for what `hba` says. With `tls` it is
+    localhost of the CA in ca.pem of its folder."""
 
-    def __init__(self, major=DEBIAN, settings=(), initdb=("--encoding=UTF8",), base=None):
+    def __init__(self, major=DEBIAN, settings=(), initdb=("--encoding=UTF8",), base=None, tls=False):
         self.major, self.bin, self.settings = major, binaries(major), list(settings)
+        self.tls = tls
         self.initdb, self.base = list(initdb), base
         self.port = support.free_port()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sidecar-postgres."))
@@ -99,8 +102,18 @@ class Server:
                     "max_connections = 40", "superuser_reserved_connections = 3",
                     "log_line_prefix = '%m [%p] %q%a '", "logging_collector = off", "jit = off",
                     *self.settings]
+        if self.tls:
+            settings += self._certify()
         with open(self.data / "postgresql.auto.conf", "a", encoding="utf-8") as file:
             file.write("\n".join(settings) + "\n")
+
+    def _certify(self):
+        certificates.authority(self.folder, "ca")
+        certificates.certificate(self.folder, "server", "ca", "localhost")
+        for name in ("ca.pem", "server.pem", "server.key"):
+            os.chown(self.folder / name, self.data.stat().st_uid, -1)
+        return ["ssl = on", *(f"ssl_{kind}_file = '{self.folder}/{name}'" for kind, name in (
+            ("ca", "ca.pem"), ("cert", "server.pem"), ("key", "server.key")))]
 
     def start(self):
         log = open(self.folder / "log", "ab")  # pylint: disable=consider-using-with

@@ -10,6 +10,10 @@ import support
 
 BUDGET = 4
 DEADLINE = 5.0  # what the scrapes here say that they wait
+QUICK = 'login_probe_interval = "2s"\nrefresh_interval = "2s"\n'
+ROTATING = ("stat_user_tables", "statio_user_tables", "table_size")
+OFTEN = "".join(f'[postgres.collectors.{name}]\ninterval = "1s"\n' for name in ROTATING)
+LOGGED = ["log_connections = on", "log_disconnections = on"]
 
 
 def processes(server, user="monitor"):
@@ -101,3 +105,17 @@ class Watcher:
             self.test.assertLessEqual(most, BUDGET, "sessions that the server had at once")
         took = "-" if recovery is None else f"{recovery:.1f}"
         print(f"| {fault} | {', '.join(sorted(shown)) or '-'} | {self.slowest:.2f} | {took} |")
+
+
+@contextlib.contextmanager
+def watched(test, config="", databases=(), tail=OFTEN):
+    with pg.Server(settings=LOGGED) as server, support.scratch() as folder:
+        server.monitor_role()
+        for database in databases:
+            server.sql(f"CREATE DATABASE {database}")
+            server.sql("CREATE TABLE here (i int)", database=database)
+        text = f'[postgres]\ndsn = "{server.dsn()}"\n{config}{tail}'
+        with pg.exporter(server, config=text, folder=folder) as exporter:
+            watcher = Watcher(test, server, exporter)
+            watcher.until(watcher.well, 20, "it works before the fault")
+            yield watcher

@@ -5,6 +5,7 @@ import signal
 import time
 import unittest
 
+import certificates
 from support import exporter, parse, scratch, value, wait_for
 from temporal import tls_front
 from temporal_support import NEWEST, SERVERS, Server, Worker, config
@@ -136,10 +137,10 @@ class Tls(unittest.TestCase):
     def test_mutual_tls_and_a_client_certificate_that_is_replaced_while_it_runs(self):
         with scratch() as directory, Server() as server:
             for name in ("ca", "stranger"):
-                tls_front.authority(directory, name)
-            tls_front.certificate(directory, "server", "ca", tls_front.SERVER_NAME)
-            tls_front.certificate(directory, "good", "ca", "exporter")
-            tls_front.certificate(directory, "client", "stranger", "exporter")
+                certificates.authority(directory, name)
+            certificates.certificate(directory, "server", "ca", tls_front.SERVER_NAME)
+            certificates.certificate(directory, "good", "ca", "exporter")
+            certificates.certificate(directory, "client", "stranger", "exporter")
             toml = directory / "temporal.toml"
             with tls_front.TlsFront(("127.0.0.1", server.port), directory) as front:
                 toml.write_text(

@@ -125,23 +125,48 @@ TEST_F(BudgetTest, NamesTheBackendsOfAServerThatAreToBeEnded) {
   EXPECT_TRUE(budget_->HalfOpen("this").empty());
 }
 
-TEST_F(BudgetTest, ForgetsAPeerThatNeverSpokeAndABackendWhoseSocketIsLostOnlyAfterTenMinutes) {
-  Pair silent, open;
-  auto never = budget_->Take({.most = 9}, Millis(0));
-  auto known = budget_->Take({.most = 9}, Millis(0));
-  auto lost = budget_->Take({.most = 9}, Millis(0));
-  ASSERT_TRUE(never && known && lost);
-  budget_->Leave(std::move(*never), {.last = std::move(silent.ours)});
-  budget_->Leave(std::move(*known), {.last = std::move(open.ours), .pid = 7});
-  budget_->Leave(std::move(*lost), {.pid = 8});
-  clock_.Advance(Millis(600'000));
-  EXPECT_EQ(budget_->use().half_open, 3) << "a postmaster that was stopped may still take them";
-  clock_.Advance(Millis(1));
+TEST_F(BudgetTest, CountsALoginThatHadNoAnswerForAsLongAsItsSocketIsThere) {
+  Pair silent;
+  auto permit = Take();
+  const auto other = Take();
+  ASSERT_TRUE(permit && other);
+  budget_->Leave(std::move(*permit), {.last = std::move(silent.ours), .unanswered = ""});
+  clock_.Advance(std::chrono::hours(24 * 365));
+  EXPECT_FALSE(Take()) << "a postmaster that was stopped may still take it";
   EXPECT_EQ(budget_->use().half_open, 1);
+  silent.backend.Reset();
+  EXPECT_TRUE(Take());
+}
+
+TEST_F(BudgetTest, CountsABackendWhoseSocketIsLostUntilThereIsNoPlaceToAskAboutItBy) {
+  auto lost = Take();
+  auto lost_later = Take();
+  ASSERT_TRUE(lost && lost_later);
+  budget_->Leave(std::move(*lost), {.pid = 8, .started = "1.5", .server = "this"});
+  clock_.Advance(Millis(1));
+  budget_->Leave(std::move(*lost_later), {.pid = 9, .started = "1.5", .server = "this"});
+  clock_.Advance(Millis(599'999));
+  EXPECT_FALSE(Take()) << "for ten minutes";
+  clock_.Advance(Millis(1));
+  EXPECT_EQ(budget_->use().half_open, 2) << "as long as nobody needs it";
+  const auto session = Take();
+  ASSERT_TRUE(session);
+  EXPECT_EQ(budget_->use().half_open, 1) << "one, and the one that is gone for longest";
+  const std::vector<std::pair<int, std::string>> both = {{8, "1.5"}, {9, "1.5"}};
+  EXPECT_EQ(budget_->HalfOpen("this"), both) << "and who gets in ends it";
+  budget_->Gone("this", 8);
+  EXPECT_EQ(budget_->HalfOpen("this").size(), 1U);
+}
+
+TEST_F(BudgetTest, AsksADayLongAboutABackendThatDoesNotCountAnyMore) {
+  auto lost = Take();
+  const auto other = Take();
+  ASSERT_TRUE(lost && other);
+  budget_->Leave(std::move(*lost), {.pid = 8, .started = "1.5", .server = "this"});
+  clock_.Advance(Millis(600'001));
+  ASSERT_TRUE(Take());
   clock_.Advance(std::chrono::hours(24));
-  EXPECT_EQ(budget_->use().half_open, 1) << "its socket says that it is there";
-  open.backend.Reset();
-  EXPECT_EQ(budget_->use().half_open, 0);
+  EXPECT_TRUE(budget_->HalfOpen("this").empty());
 }
 
 TEST_F(BudgetTest, LetsTheKernelFindThatAHostHasVanished) {
@@ -159,20 +184,6 @@ TEST_F(BudgetTest, LetsTheKernelFindThatAHostHasVanished) {
   EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
   EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 30);
   EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 120'000);
-}
-
-TEST_F(BudgetTest, KeepsABackendWithoutAPidWhileASessionOfItsServerIsAnswered) {
-  Pair starting;
-  auto permit = Take();
-  ASSERT_TRUE(permit);
-  budget_->Leave(std::move(*permit), {.last = std::move(starting.ours), .server = "this"});
-  for (int minute = 0; minute < 300; ++minute) {
-    clock_.Advance(Millis(60'000));
-    EXPECT_TRUE(budget_->HalfOpen("this").empty()) << "there is nothing to end it by";
-    EXPECT_EQ(budget_->use().half_open, 1) << minute;
-  }
-  starting.backend.Reset();
-  EXPECT_EQ(budget_->use().half_open, 0);
 }
 
 class YieldingTest : public BudgetTest {
@@ -216,6 +227,8 @@ TEST_F(YieldingTest, WhatAVisitLeftBehindTakesTheSparePlaceInsteadOfTheNextVisit
   EXPECT_TRUE(Lane(4) && Lane(4) && Visit(4));
   Abandon(first, "x");
   EXPECT_TRUE(budget_->Unanswered("this", "x"));
+  EXPECT_TRUE(budget_->Unanswered("this"));
+  EXPECT_FALSE(budget_->Unanswered("other"));
   EXPECT_FALSE(budget_->Unanswered("this", "y"));
   EXPECT_FALSE(budget_->Unanswered("other", "x"));
   EXPECT_TRUE(Visit(4));
@@ -232,6 +245,7 @@ TEST_F(YieldingTest, ALoginThatWasRefusedIsNotOneWithoutAnAnswer) {
   budget_->Leave(std::move(permits_.back()), {.last = std::move(pair.ours), .server = "this"});
   EXPECT_EQ(budget_->use().half_open, 1) << "its backend takes a moment";
   EXPECT_FALSE(budget_->Unanswered("this", ""));
+  EXPECT_FALSE(budget_->Unanswered("this"));
 }
 
 TEST_F(YieldingTest, TwoThatAreLeftBehindDoNotTakeThePlacesOfTheLanes) {

@@ -64,10 +64,29 @@ TEST(LoginGateTest, GivesAwayThePlaceOfALoginThatNobodyLooksAfter) {
   auto forgotten = gate.Enter(clock, Mono::max(), kPatience);
   ASSERT_TRUE(forgotten);
   clock.Advance(LoginGate::kLongestLogin);
-  const auto second = gate.Enter(clock, Mono::max(), kPatience);
+  auto second = gate.Enter(clock, Mono::max(), kPatience);
   ASSERT_TRUE(second);
   forgotten->Release();  // no longer its place
   EXPECT_FALSE(gate.Enter(clock, clock.mono(), kPatience));
+  EXPECT_FALSE(second->alone());
+}
+
+TEST(LoginGateTest, WhoTakesOverKnowsThatAnotherIsWithoutAnAnswerUntilThatHasGone) {
+  FakeClock clock;
+  LoginGate gate;
+  auto forgotten = gate.Enter(clock, Mono::max(), kPatience);
+  ASSERT_TRUE(forgotten);
+  EXPECT_TRUE(forgotten->alone());
+  clock.Advance(LoginGate::kLongestLogin);
+  for (int i = 0; i < 2; ++i) {
+    const auto next = gate.Enter(clock, Mono::max(), kPatience);
+    ASSERT_TRUE(next);
+    EXPECT_FALSE(next->alone());
+  }
+  forgotten->Release();
+  const auto last = gate.Enter(clock, Mono::max(), kPatience);
+  ASSERT_TRUE(last);
+  EXPECT_TRUE(last->alone());
 }
 
 }  // namespace
