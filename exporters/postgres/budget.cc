@@ -12,8 +12,9 @@
 namespace sidecar::postgres {
 namespace {
 
-// A backend whose socket is lost has its place until the server says that it is gone. Where no
-// session is left to ask by, and no place for one either, it is given up after this long.
+// A backend has its place until its socket ends or the server says that it is gone. Where no
+// session is left to ask by, and no place for one either, a place is given up after this long:
+// whoever gets in ends the backend that it was. One whose pid nobody knows keeps its place.
 constexpr Millis kWaived{600'000};
 constexpr std::chrono::hours kForgotten{24};  // what was given up: nobody is left to ask
 // A host that has vanished: then the kernel gives up on its socket, which else stays until the
@@ -92,13 +93,18 @@ int Budget::Counted() const {
   return static_cast<int>(std::ranges::count(ghosts_, false, &Ghost::waived));
 }
 
-bool Budget::Waive(Mono now) {
-  const auto lost = std::ranges::find_if(ghosts_, [now](const Ghost& ghost) {
-    return !ghost.waived && !ghost.rest.last && now - ghost.since > kWaived;
-  });
-  if (lost == ghosts_.end()) return false;
-  lost->waived = true;
-  return true;
+// As many as it takes, those that are gone for longest first; none where that does not help.
+bool Budget::Waive(const Claim& claim, Mono now) {
+  std::vector<Ghost*> waived;
+  for (Ghost& ghost : ghosts_) {
+    const bool known = ghost.rest.pid != 0 && !ghost.rest.started.empty();
+    if (ghost.waived || (ghost.rest.last && !known) || now - ghost.since <= kWaived) continue;
+    ghost.waived = true;
+    waived.push_back(&ghost);
+    if (Has(claim)) return true;
+  }
+  for (Ghost* const ghost : waived) ghost->waived = false;
+  return false;
 }
 
 Result<Budget::Permit> Budget::Take(const Claim& claim, Millis patience) {
@@ -107,12 +113,11 @@ Result<Budget::Permit> Budget::Take(const Claim& claim, Millis patience) {
   for (;;) {
     const Mono now = clock_.mono();
     Sweep(now);
-    if (Has(claim)) {
+    if (Has(claim) || Waive(claim, now)) {
       ++held_;
       if (claim.yielding()) ++yielding_held_;
       return Permit(self_.lock(), claim.yielding());
     }
-    if (Waive(now)) continue;
     if (now >= until) {
       const std::string most = std::to_string(claim.most);
       return Fail(Errc::kLimit, (claim.yielding() ? "of " + most + " connections none can be spared"
@@ -157,7 +162,8 @@ bool Budget::Unanswered(std::string_view server) {
   const std::scoped_lock lock(mutex_);
   Sweep(clock_.mono());
   return std::ranges::any_of(ghosts_, [&](const Ghost& ghost) {
-    return ghost.rest.server == server && ghost.rest.unanswered.has_value();
+    const Rest& rest = ghost.rest;
+    return rest.server == server && (rest.unanswered.has_value() || rest.dropped);
   });
 }
 

@@ -23,7 +23,7 @@ namespace sidecar::postgres {
 
 class Budget {
  public:
-  // The right to hold one connection. What is destroyed without Leave never reached a server.
+  // The right to hold one connection. What is destroyed without Leave was never named to a server.
   class Permit {
    public:
     Permit() = default;
@@ -57,6 +57,7 @@ class Budget {
     std::string started{};  // backend_start; with the pid it names one backend for ever
     std::string server{};   // whose backend it is
     std::optional<std::string> unanswered{};  // a login to this database ("": the configured one)
+    bool dropped = false;                     // its last statement had no answer
   };
   struct Use {
     int open, half_open;
@@ -67,8 +68,8 @@ class Budget {
   // Waits up to `patience` for one that is given back. kLimit: all are in use.
   Result<Permit> Take(const Claim& claim, Millis patience);
   void Leave(Permit permit, Rest rest);
-  // A login to it was given up on and has had no answer since: any, or by what can wait and to
-  // this database.
+  // A login or a statement there was given up on and may still run; a login to this database was,
+  // by what can wait.
   bool Unanswered(std::string_view server);
   bool Unanswered(std::string_view server, std::string_view database);
 
@@ -90,7 +91,7 @@ class Budget {
   explicit Budget(const Clock& clock) : clock_(clock) {}
   void Sweep(Mono now);
   bool Has(const Claim& claim) const;
-  bool Waive(Mono now);
+  bool Waive(const Claim& claim, Mono now);
   int Counted() const;
   void Await(std::unique_lock<std::mutex>& lock, Millis longest);
 

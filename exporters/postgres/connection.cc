@@ -31,6 +31,20 @@ constexpr Millis kDrain{20};
 // For the next step of a login whose server has just answered one.
 constexpr Millis kNextStep{1'000};
 
+// The startup packet was sent: only then can a session come of it.
+bool IsNamed(ConnStatusType status) {
+  switch (status) {
+    case CONNECTION_NEEDED:
+    case CONNECTION_STARTED:
+    case CONNECTION_MADE:
+    case CONNECTION_SSL_STARTUP:
+    case CONNECTION_GSS_STARTUP:
+      return false;
+    default:
+      return true;
+  }
+}
+
 std::string ErrorField(const PGresult* result, int code) {
   const char* const text = PQresultErrorField(result, code);
   return text == nullptr ? std::string() : std::string(text);
@@ -67,7 +81,7 @@ Result<std::unique_ptr<Connection>> Connection::Start(const Login& login, bool a
   if (conn == nullptr) return Fail(Errc::kInternal, "libpq: out of memory");
   std::unique_ptr<Connection> connection(new Connection(std::make_unique<Pg>(conn)));
   connection->secret_ = login.password;
-  if (asks) connection->question_ = Question::kDue;
+  connection->asks_ = asks;
   PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);  // until the login is done: ReadLoginFailure
   PQsetNoticeReceiver(
       conn, [](void*, const PGresult*) {}, nullptr);  // else they go to stderr
@@ -85,28 +99,42 @@ Connection::Woken Connection::Wait(const Scrape& scrape, short events, Mono unti
   return Woken::kLate;
 }
 
-// One step of the login, asked for as if it were libpq's own word.
+// Each place once, on the first connection that libpq makes to it.
+bool Connection::Ask() {
+  PGconn* const conn = pg_->conn;
+  if (!asks_ || PQstatus(conn) != CONNECTION_MADE) return false;
+  std::string place = PQhost(conn) + (' ' + Place());
+  if (std::ranges::find(asked_, place) != asked_.end()) return false;
+  asked_.push_back(std::move(place));
+  return BeginsInPlainText(conn) && SendQuestion(PQsocket(conn));
+}
+
+void Connection::TakeAnswer() {
+  const Answer answer = postgres::TakeAnswer(PQsocket(pg_->conn));
+  waits_for_answer_ = answer == Answer::kNone;
+  if (answer == Answer::kNone) return;
+  pg_->polling = PGRES_POLLING_WRITING;
+  if (answer == Answer::kOther) {
+    asked_apart_ = true;
+    static_cast<void>(PQresetStart(pg_->conn));  // what fails is in its status
+  }
+  broken_ = answer == Answer::kClosed;
+}
+
+// One step of the login: libpq's, or a question of ours in between.
 void Connection::Step() {
   PGconn* const conn = pg_->conn;
-  if (question_ == Question::kDue && PQstatus(conn) == CONNECTION_MADE) {
-    const bool asked = BeginsInPlainText(conn) && SendQuestion(PQsocket(conn));
-    question_ = asked ? Question::kAsked : Question::kNone;
-    if (asked) {
-      pg_->polling = PGRES_POLLING_READING;
-      return;
-    }
-  }
-  if (question_ != Question::kAsked) {
-    pg_->polling = PQconnectPoll(conn);
+  if (waits_for_answer_) {
+    TakeAnswer();
     return;
   }
-  const Answer answer = TakeAnswer(PQsocket(conn));
-  if (answer == Answer::kNone) return;
-  question_ = Question::kNone;
-  pg_->polling = PGRES_POLLING_WRITING;
-  if (answer != Answer::kTls) return;
-  wants_tls_ = true;
-  static_cast<void>(PQresetStart(conn));  // what fails is in its status
+  if (Ask()) {
+    waits_for_answer_ = true;
+    pg_->polling = PGRES_POLLING_READING;
+    return;
+  }
+  pg_->polling = PQconnectPoll(conn);
+  if (PQstatus(conn) != CONNECTION_BAD) named_ = IsNamed(PQstatus(conn));
 }
 
 Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono until) {
@@ -129,6 +157,9 @@ Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono unti
     }
     if (events == POLLIN) until = std::max(until, scrape.clock().mono() + kNextStep);
     Step();
+    if (broken_) {
+      return Fail(Errc::kUnavailable, Server() + " closed the connection without an answer");
+    }
   }
   PQsetErrorVerbosity(pg_->conn, PQERRORS_DEFAULT);
   PQsetnonblocking(pg_->conn, 1);
@@ -346,19 +377,6 @@ std::string Connection::Server() const {
 
 bool Connection::accepted() const { return PQstatus(pg_->conn) != CONNECTION_STARTED; }
 
-bool Connection::named() const {
-  switch (PQstatus(pg_->conn)) {
-    case CONNECTION_NEEDED:
-    case CONNECTION_STARTED:
-    case CONNECTION_MADE:
-    case CONNECTION_SSL_STARTUP:
-    case CONNECTION_GSS_STARTUP:
-      return false;
-    default:
-      return true;
-  }
-}
-
 std::string Connection::Place() const {
   const char* const address = PQhostaddr(pg_->conn);
   const char* const port = PQport(pg_->conn);
@@ -368,7 +386,7 @@ std::string Connection::Place() const {
 UniqueFd Connection::Shut() {
   UniqueFd last;
   const int socket = PQsocket(pg_->conn);
-  if (socket >= 0 && named()) last.Reset(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+  if (socket >= 0 && named_) last.Reset(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
   // A connection with a statement running must not send its farewell into the middle of it.
   if (broken_ && socket >= 0) ::shutdown(socket, SHUT_WR);
   broken_ = true;

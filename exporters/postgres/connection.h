@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/unique_fd.h"
 #include "common/collect/scrape.h"
@@ -60,9 +61,9 @@ class Connection {
   // Of a login that was refused: it says nothing about the server's other databases.
   bool about_database() const { return about_database_; }
   bool accepted() const;
-  bool named() const;  // who we are was said: before that no session can come of it
-  // It was asked, and wants TLS of who does not begin in plain text: that took a connection.
-  bool wants_tls() const { return wants_tls_; }
+  bool named() const { return named_; }  // who we are was said: before that no session comes of it
+  // The question took a connection of its own, for the answer was a handshake or an error.
+  bool asked_apart() const { return asked_apart_; }
   std::string Place() const;  // "10.0.0.1 5432"
   int pid() const;
   std::string Parameter(const char* name) const;  // what the server reports: "server_encoding"
@@ -81,6 +82,8 @@ class Connection {
   enum class Woken : std::uint8_t { kReady, kLate };
   Woken Wait(const Scrape& scrape, short events, Mono until);
   void Step();
+  bool Ask();
+  void TakeAnswer();
   Result<> Send(const Command& command);
   Result<> Flush(const Scrape& scrape);
   Result<> AwaitResult(const Scrape& scrape);
@@ -98,8 +101,9 @@ class Connection {
   std::uint32_t statements_ = 0;
   bool broken_ = false;
   bool about_database_ = false;
-  enum class Question : std::uint8_t { kDue, kAsked, kNone } question_ = Question::kNone;
-  bool wants_tls_ = false;
+  bool asks_ = false, waits_for_answer_ = false;
+  bool named_ = false, asked_apart_ = false;
+  std::vector<std::string> asked_;  // places
 };
 
 }  // namespace sidecar::postgres

@@ -41,8 +41,8 @@ Answer TakeAnswer(int socket) {
   char answer = 0;
   const ssize_t got = ::recv(socket, &answer, 1, MSG_DONTWAIT | MSG_PEEK);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Answer::kNone;
-  if (got == 1 && answer == 'S') return Answer::kTls;
-  if (got != 1 || answer != 'N') return Answer::kOther;
+  if (got != 1) return Answer::kClosed;
+  if (answer != 'N') return Answer::kOther;
   static_cast<void>(::recv(socket, &answer, 1, MSG_DONTWAIT));
   return Answer::kPlain;
 }

@@ -16,9 +16,9 @@ namespace sidecar::postgres {
 
 enum class Answer : std::uint8_t {
   kNone,
-  kPlain,  // taken off the connection, which is as if nothing had been said
-  kTls,    // the server waits for a handshake: of no use for plain text any more
-  kOther   // it has closed, or speaks something else: libpq is to see it
+  kPlain,   // taken off the connection, which is as if nothing had been said
+  kOther,   // it waits for a handshake or says that it does not understand: of no use any more
+  kClosed,  // without a word, as a proxy does by and by that has nobody behind it
 };
 
 // libpq's first word would be the startup packet: a Unix socket, sslmode disable or allow.

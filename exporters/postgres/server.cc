@@ -70,8 +70,14 @@ void Server::LoggedIn(double seconds) {
     login_.at = clock().mono();
     ++login_.succeeded;
     login_.error.clear();
+    login_.given_up = 0;
   }
   if (again) log().Info("login works again", {{"exporter", "postgres"}, {"seconds", seconds}});
+}
+
+void Server::GaveUp() {
+  const std::scoped_lock lock(mutex_);
+  ++login_.given_up;
 }
 
 void Server::LoginFailed(const Error& error) {

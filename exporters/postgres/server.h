@@ -31,6 +31,7 @@ struct LoginState {
   Mono at{};           // when the last one ended
   std::uint64_t succeeded = 0, failed = 0;
   std::string error{};  // why the last one failed
+  int given_up = 0;     // without an answer, since one succeeded
 };
 
 class Server : public std::enable_shared_from_this<Server> {
@@ -61,12 +62,13 @@ class Server : public std::enable_shared_from_this<Server> {
   LoginState login() const;
   void LoggedIn(double seconds);
   void LoginFailed(const Error& error);
+  void GaveUp();
   // What a scrape waits for a login: a second, or twice what the last one took, as far as
   // connect_timeout goes.
   Millis LoginPatience() const;
-  // Asked in plain text whether it answers, it wanted TLS.
-  bool wants_tls() const { return wants_tls_.load(std::memory_order_relaxed); }
-  void WantsTls() { wants_tls_.store(true, std::memory_order_relaxed); }
+  // As Connection's of the last login that asked.
+  bool asked_apart() const { return asked_apart_.load(std::memory_order_relaxed); }
+  void AskedApart(bool apart) { asked_apart_.store(apart, std::memory_order_relaxed); }
 
   const std::string& key() const { return key_; }
   const Conninfo& conninfo() const { return conninfo_; }
@@ -84,7 +86,7 @@ class Server : public std::enable_shared_from_this<Server> {
   const Runtime runtime_;
   LoginGate gate_;
   HostAddresses addresses_;
-  std::atomic<bool> wants_tls_ = false;
+  std::atomic<bool> asked_apart_ = false;
 
   mutable std::mutex mutex_;  // guards what follows
   LoginState login_;

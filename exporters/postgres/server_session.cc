@@ -52,14 +52,16 @@ void ServerSession::Close() {
   if (connection_) {
     std::optional<std::string> unanswered;
     if (logging_in() && connection_->usable()) unanswered = database_;
+    const bool dropped = logged_in_ && !connection_->usable();
     UniqueFd last = connection_->Shut();
-    if (last) {  // else the server closed it, or was never reached
+    if (last) {  // else the server closed it, or was never told who we are
       server_.budget().Leave(std::move(permit_),
                              {.last = std::move(last),
                               .pid = facts_.pooled ? 0 : backend_,  // a pooler's is not ours to end
                               .started = backend_start_,
                               .server = server_.key(),
-                              .unanswered = std::move(unanswered)});
+                              .unanswered = std::move(unanswered),
+                              .dropped = dropped});
     }
     connection_.reset();
   }

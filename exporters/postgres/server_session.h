@@ -55,6 +55,7 @@ class ServerSession final : public Session {
   Result<> Begin(const Scrape& scrape);
   Result<std::unique_ptr<Connection>> Connect(const Scrape& scrape);
   Result<Connection::Progress> Advance(const Scrape& scrape);
+  bool Asks() const;
   Error NoAnswerYet() const;
   Result<> Pending(const Scrape& scrape);
   Millis Longest() const;

@@ -40,8 +40,7 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
   }
   login_began_ = Now();
   silent_ = 0;
-  // What wants TLS takes a second connection for it, and says so in its log: only in need.
-  asks_ = !server_.wants_tls() || !pass_.alone() || server_.budget().Unanswered(server_.key());
+  asks_ = Asks();
   auto connection = Connect(scrape);
   if (!connection) {
     server_.LoginFailed(connection.error());
@@ -50,6 +49,14 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
   connection_ = std::move(*connection);
   permit_ = std::move(*permit);
   return {};
+}
+
+// Where the question takes a connection of its own, and a line in the server's log, it is only
+// asked when something is amiss: so one login at most is named into a silence.
+bool ServerSession::Asks() const {
+  const LoginState login = server_.login();
+  const bool amiss = !pass_.alone() || (login.known && !login.up) || backoff_.failures() > 0;
+  return amiss || !server_.asked_apart() || server_.budget().Unanswered(server_.key());
 }
 
 Result<std::unique_ptr<Connection>> ServerSession::Connect(const Scrape& scrape) {
@@ -70,7 +77,6 @@ Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
   for (;;) {
     const Mono patience = attempt_began_ + server_.options().connect_timeout;
     auto progress = connection_->Advance(scrape, std::max(patience, Now() + kLook));
-    if (connection_->wants_tls()) server_.WantsTls();
     if (!progress || *progress == Connection::Progress::kReady || Now() < patience) return progress;
     if (connection_->named()) return progress;
     const std::string place = connection_->Place();
@@ -126,6 +132,7 @@ Result<> ServerSession::Login(const Scrape& scrape) {
   logged_in_ = true;
   logged_in_at_ = Now();
   pass_.Release();
+  if (asks_) server_.AskedApart(connection_->asked_apart());
   server_.LoggedIn(Seconds(logged_in_at_ - login_began_));
   backend_ = connection_->pid();
   if (auto read = ReadFacts(scrape); !read) return Refused(scrape, std::move(read.error()));
@@ -154,8 +161,10 @@ Result<> ServerSession::Pending(const Scrape& scrape) {
   const Mono now = Now();
   if (now - attempt_began_ < server_.options().connect_timeout) return Fail(NoAnswerYet());
   if (database_.empty()) server_.LoginFailed({Errc::kUnavailable, "the login has no answer"});
-  if (now - login_began_ >= Longest()) return Refused(scrape, NoAnswerYet());
-  return Fail(NoAnswerYet());
+  if (now - login_began_ < Longest()) return Fail(NoAnswerYet());
+  server_.addresses().PutOff(connection_->Place(), now);
+  server_.GaveUp();
+  return Refused(scrape, NoAnswerYet());
 }
 
 // Nothing comes of a login that was not named, so the first are given up sooner: what kept its dead
@@ -163,9 +172,10 @@ Result<> ServerSession::Pending(const Scrape& scrape) {
 // is stopped, hence the doubling.
 Millis ServerSession::Longest() const {
   if (connection_->named()) return LoginGate::kLongestLogin;
-  const int doublings = std::min(backoff_.failures(), 5);
-  return std::min(2 * server_.options().connect_timeout * (1 << doublings),
-                  LoginGate::kLongestLogin);
+  const LoginState login = server_.login();
+  const Millis last(static_cast<Millis::rep>(1'000 * login.seconds));
+  const Millis first = 2 * std::max(server_.options().connect_timeout, last);
+  return std::min(first * (1 << std::min(login.given_up, 12)), LoginGate::kLongestLogin);
 }
 
 Result<> ServerSession::Refused(const Scrape& scrape, Error error) {

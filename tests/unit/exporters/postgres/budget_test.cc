@@ -158,6 +158,32 @@ TEST_F(BudgetTest, CountsABackendWhoseSocketIsLostUntilThereIsNoPlaceToAskAboutI
   EXPECT_EQ(budget_->HalfOpen("this").size(), 1U);
 }
 
+TEST_F(BudgetTest, GivesAKnownBackendsPlaceToWhoCanEndItOnceNobodyHasGotInForTenMinutes) {
+  Pair open, nameless;
+  auto known = Take();
+  auto unknown = Take();
+  ASSERT_TRUE(known && unknown);
+  budget_->Leave(std::move(*unknown), {.last = std::move(nameless.ours), .unanswered = ""});
+  budget_->Leave(std::move(*known), {.last = std::move(open.ours),
+                                     .pid = 8,
+                                     .started = "1.5",
+                                     .server = "this",
+                                     .dropped = true});
+  EXPECT_TRUE(budget_->Unanswered("this"));
+  clock_.Advance(Millis(600'000));
+  EXPECT_FALSE(Take());
+  EXPECT_EQ(budget_->HalfOpen("this").size(), 1U) << "a session asks";
+  clock_.Advance(Millis(600'000));
+  EXPECT_FALSE(Take()) << "so it is not ten minutes yet";
+  clock_.Advance(Millis(1));
+  const auto session = Take();
+  ASSERT_TRUE(session);
+  EXPECT_FALSE(Take()) << "of the other nothing is known";
+  EXPECT_EQ(budget_->HalfOpen("this").size(), 1U) << "it is to be ended";
+  open.backend.Reset();
+  EXPECT_TRUE(budget_->HalfOpen("this").empty());
+}
+
 TEST_F(BudgetTest, AsksADayLongAboutABackendThatDoesNotCountAnyMore) {
   auto lost = Take();
   const auto other = Take();
@@ -237,6 +263,16 @@ TEST_F(YieldingTest, WhatAVisitLeftBehindTakesTheSparePlaceInsteadOfTheNextVisit
   first.backend.Reset();
   EXPECT_FALSE(budget_->Unanswered("this", "x"));
   EXPECT_TRUE(Visit(4));
+}
+
+TEST_F(YieldingTest, WhatIsLostStaysWhereItsPlaceIsNotTheOneThatIsMissing) {
+  EXPECT_TRUE(Lane(4));
+  budget_->Leave(std::move(permits_.back()), {.pid = 8, .started = "1.5", .server = "this"});
+  permits_.pop_back();
+  clock_.Advance(Millis(600'001));
+  EXPECT_TRUE(Visit(4) && Visit(4));
+  EXPECT_FALSE(Visit(4)) << "two are there for what can wait";
+  EXPECT_EQ(budget_->use().half_open, 1);
 }
 
 TEST_F(YieldingTest, ALoginThatWasRefusedIsNotOneWithoutAnAnswer) {
