@@ -29,7 +29,6 @@ class Backoff {
   }
   // By a login that was waited for once already.
   bool held() const { return held_; }
-  int failures() const { return failures_; }
   void Failed(std::uint64_t scrape, Mono now, Error error) {
     scrape_ = scrape;
     last_ = std::move(error);

@@ -93,7 +93,7 @@ int Budget::Counted() const {
   return static_cast<int>(std::ranges::count(ghosts_, false, &Ghost::waived));
 }
 
-// As many as it takes, those that are gone for longest first; none where that does not help.
+// As few as it takes, those that are gone for longest first; none where that does not help.
 bool Budget::Waive(const Claim& claim, Mono now) {
   std::vector<Ghost*> waived;
   for (Ghost& ghost : ghosts_) {
@@ -101,10 +101,14 @@ bool Budget::Waive(const Claim& claim, Mono now) {
     if (ghost.waived || (ghost.rest.last && !known) || now - ghost.since <= kWaived) continue;
     ghost.waived = true;
     waived.push_back(&ghost);
-    if (Has(claim)) return true;
+    if (Has(claim)) break;
   }
-  for (Ghost* const ghost : waived) ghost->waived = false;
-  return false;
+  const bool has = Has(claim);
+  for (Ghost* const ghost : waived) {  // back to those that do not matter
+    ghost->waived = false;
+    if (has && !Has(claim)) ghost->waived = true;
+  }
+  return has;
 }
 
 Result<Budget::Permit> Budget::Take(const Claim& claim, Millis patience) {
@@ -188,6 +192,15 @@ void Budget::Sweep(Mono now) {
   });
 }
 
+// Of one that was left before it said when it began only the socket says that it has ended.
+void Budget::GotIn(std::string_view server) {
+  const std::scoped_lock lock(mutex_);
+  const Mono now = clock_.mono();
+  for (Ghost& ghost : ghosts_) {
+    if (ghost.rest.server == server && !ghost.rest.started.empty()) ghost.since = now;
+  }
+}
+
 std::vector<std::pair<int, std::string>> Budget::HalfOpen(std::string_view server) {
   const std::scoped_lock lock(mutex_);
   if (ghosts_.empty()) return {};
@@ -196,7 +209,6 @@ std::vector<std::pair<int, std::string>> Budget::HalfOpen(std::string_view serve
   std::vector<std::pair<int, std::string>> backends;
   for (Ghost& ghost : ghosts_) {
     if (ghost.rest.server != server) continue;
-    // Of one that was left before it said when it began only the socket says that it has ended.
     if (!ghost.rest.started.empty()) ghost.since = now;
     if (ghost.rest.pid != 0) backends.emplace_back(ghost.rest.pid, ghost.rest.started);
   }

@@ -23,7 +23,8 @@ namespace sidecar::postgres {
 
 class Budget {
  public:
-  // The right to hold one connection. What is destroyed without Leave was never named to a server.
+  // The right to hold one connection. What is destroyed without Leave was never named to a server,
+  // or ended by it.
   class Permit {
    public:
     Permit() = default;
@@ -76,6 +77,8 @@ class Budget {
   // Backends of `server` that are to be ended; Gone when the server says that they are not there.
   std::vector<std::pair<int, std::string>> HalfOpen(std::string_view server);
   void Gone(std::string_view server, int pid);
+  // A session that could ask is there.
+  void GotIn(std::string_view server);
 
   Use use();
 

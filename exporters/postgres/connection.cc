@@ -31,20 +31,6 @@ constexpr Millis kDrain{20};
 // For the next step of a login whose server has just answered one.
 constexpr Millis kNextStep{1'000};
 
-// The startup packet was sent: only then can a session come of it.
-bool IsNamed(ConnStatusType status) {
-  switch (status) {
-    case CONNECTION_NEEDED:
-    case CONNECTION_STARTED:
-    case CONNECTION_MADE:
-    case CONNECTION_SSL_STARTUP:
-    case CONNECTION_GSS_STARTUP:
-      return false;
-    default:
-      return true;
-  }
-}
-
 std::string ErrorField(const PGresult* result, int code) {
   const char* const text = PQresultErrorField(result, code);
   return text == nullptr ? std::string() : std::string(text);
@@ -89,14 +75,14 @@ Result<std::unique_ptr<Connection>> Connection::Start(const Login& login, bool a
 }
 
 Connection::Woken Connection::Wait(const Scrape& scrape, short events, Mono until) {
-  const auto own = std::chrono::ceil<Millis>(until - scrape.clock().mono()).count();
-  const int left = static_cast<int>(std::clamp<Millis::rep>(own, 0, scrape.LeftMs()));
   pollfd polled[] = {{.fd = PQsocket(pg_->conn), .events = events, .revents = 0},
                      {.fd = wake_.get(), .events = POLLIN, .revents = 0}};
-  const int ready = ::poll(polled, 2, left);
-  if (ready > 0 && polled[0].revents != 0) return Woken::kReady;
-  if (ready < 0 && errno == EINTR && left > 0) return Woken::kReady;
-  return Woken::kLate;
+  int ready = 0;
+  do {
+    const auto own = std::chrono::ceil<Millis>(until - scrape.clock().mono()).count();
+    ready = ::poll(polled, 2, static_cast<int>(std::clamp<Millis::rep>(own, 0, scrape.LeftMs())));
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0 && polled[0].revents != 0 ? Woken::kReady : Woken::kLate;
 }
 
 // Each place once, on the first connection that libpq makes to it.
@@ -106,7 +92,9 @@ bool Connection::Ask() {
   std::string place = PQhost(conn) + (' ' + Place());
   if (std::ranges::find(asked_, place) != asked_.end()) return false;
   asked_.push_back(std::move(place));
-  return BeginsInPlainText(conn) && SendQuestion(PQsocket(conn));
+  if (!BeginsInPlainText(conn)) return false;
+  broken_ = !SendQuestion(PQsocket(conn));
+  return true;
 }
 
 void Connection::TakeAnswer() {
@@ -134,7 +122,7 @@ void Connection::Step() {
     return;
   }
   pg_->polling = PQconnectPoll(conn);
-  if (PQstatus(conn) != CONNECTION_BAD) named_ = IsNamed(PQstatus(conn));
+  if (PQstatus(conn) != CONNECTION_BAD) named_ = HasSaidWhoWeAre(conn);
 }
 
 Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono until) {

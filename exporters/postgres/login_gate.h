@@ -1,7 +1,7 @@
 #pragma once
 // One login at a time without an answer. A postmaster that is stopped still has its connections
-// accepted by the kernel: each attempt that was given up on would become a backend once it goes on,
-// all at once. Thread-safe.
+// accepted by the kernel: what was given up on waits in its queue, and all of it is begun at once
+// when it goes on. Thread-safe.
 //
 //   auto pass = gate.Enter(clock, until, Millis(3'000));   // kUnavailable: another has no answer
 //   ... the login ...

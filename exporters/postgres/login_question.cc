@@ -32,6 +32,19 @@ bool BeginsInPlainText(pg_conn* conn) {
   return false;
 }
 
+bool HasSaidWhoWeAre(pg_conn* conn) {
+  switch (PQstatus(conn)) {
+    case CONNECTION_NEEDED:
+    case CONNECTION_STARTED:
+    case CONNECTION_MADE:
+    case CONNECTION_SSL_STARTUP:
+    case CONNECTION_GSS_STARTUP:
+      return false;
+    default:
+      return true;
+  }
+}
+
 bool SendQuestion(int socket) {
   return ::send(socket, kSslRequest.data(), kSslRequest.size(), MSG_DONTWAIT | MSG_NOSIGNAL) ==
          static_cast<ssize_t>(kSslRequest.size());

@@ -23,6 +23,8 @@ enum class Answer : std::uint8_t {
 
 // libpq's first word would be the startup packet: a Unix socket, sslmode disable or allow.
 bool BeginsInPlainText(pg_conn* conn);
+// The startup packet was sent: only then can a session come of it.
+bool HasSaidWhoWeAre(pg_conn* conn);
 bool SendQuestion(int socket);  // false: the connection is lost
 Answer TakeAnswer(int socket);
 

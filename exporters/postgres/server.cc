@@ -71,6 +71,7 @@ void Server::LoggedIn(double seconds) {
     ++login_.succeeded;
     login_.error.clear();
     login_.given_up = 0;
+    login_.left = false;
   }
   if (again) log().Info("login works again", {{"exporter", "postgres"}, {"seconds", seconds}});
 }
@@ -78,6 +79,11 @@ void Server::LoggedIn(double seconds) {
 void Server::GaveUp() {
   const std::scoped_lock lock(mutex_);
   ++login_.given_up;
+}
+
+void Server::LeftNamed() {
+  const std::scoped_lock lock(mutex_);
+  login_.left = true;
 }
 
 void Server::LoginFailed(const Error& error) {

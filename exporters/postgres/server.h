@@ -31,7 +31,10 @@ struct LoginState {
   Mono at{};           // when the last one ended
   std::uint64_t succeeded = 0, failed = 0;
   std::string error{};  // why the last one failed
-  int given_up = 0;     // without an answer, since one succeeded
+  // Since one succeeded: how many were given up on without an answer, and whether one of them had
+  // said who we are.
+  int given_up = 0;
+  bool left = false;
 };
 
 class Server : public std::enable_shared_from_this<Server> {
@@ -63,6 +66,7 @@ class Server : public std::enable_shared_from_this<Server> {
   void LoggedIn(double seconds);
   void LoginFailed(const Error& error);
   void GaveUp();
+  void LeftNamed();
   // What a scrape waits for a login: a second, or twice what the last one took, as far as
   // connect_timeout goes.
   Millis LoginPatience() const;

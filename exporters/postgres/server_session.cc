@@ -52,7 +52,8 @@ void ServerSession::Close() {
   if (connection_) {
     std::optional<std::string> unanswered;
     if (logging_in() && connection_->usable()) unanswered = database_;
-    const bool dropped = logged_in_ && !connection_->usable();
+    const bool dropped = logged_in_ && !connection_->usable() && !flooded_;
+    if (unanswered && connection_->named()) server_.LeftNamed();
     UniqueFd last = connection_->Shut();
     if (last) {  // else the server closed it, or was never told who we are
       server_.budget().Leave(std::move(permit_),

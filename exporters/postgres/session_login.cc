@@ -55,7 +55,7 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
 // asked when something is amiss: so one login at most is named into a silence.
 bool ServerSession::Asks() const {
   const LoginState login = server_.login();
-  const bool amiss = !pass_.alone() || (login.known && !login.up) || backoff_.failures() > 0;
+  const bool amiss = !pass_.alone() || login.left || (login.known && !login.up);
   return amiss || !server_.asked_apart() || server_.budget().Unanswered(server_.key());
 }
 
@@ -125,15 +125,18 @@ Result<> ServerSession::Login(const Scrape& scrape) {
   }
   auto progress = Advance(part);
   if (!progress) {
+    // What closes without a word is a proxy of nobody: the next address has its turn.
+    if (!connection_->named()) server_.addresses().PutOff(connection_->Place(), Now());
     Judge(progress.error());
     return Refused(scrape, std::move(progress.error()));
   }
   if (*progress == Connection::Progress::kPending) return Pending(scrape);
   logged_in_ = true;
   logged_in_at_ = Now();
-  pass_.Release();
   if (asks_) server_.AskedApart(connection_->asked_apart());
   server_.LoggedIn(Seconds(logged_in_at_ - login_began_));
+  server_.budget().GotIn(server_.key());  // it can ask now: nobody else needs another's place
+  pass_.Release();
   backend_ = connection_->pid();
   if (auto read = ReadFacts(scrape); !read) return Refused(scrape, std::move(read.error()));
   backoff_.Succeeded();

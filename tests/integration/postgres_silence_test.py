@@ -161,7 +161,7 @@ class StoppedPostmaster(unittest.TestCase):
                 watchers[name] = Watcher(self, server, exporter, dead=True)
                 watchers[name].until(watchers[name].well, 20, "it works before the fault")
             refused = server.log().count("could not accept SSL connection")
-            self.assertLessEqual(refused, 2, "that it wants TLS is learned once")
+            self.assertLessEqual(refused, 1, "that it wants TLS is learned once")
             yield watchers
 
     def stopped_for(self, seconds):

@@ -265,6 +265,27 @@ TEST_F(YieldingTest, WhatAVisitLeftBehindTakesTheSparePlaceInsteadOfTheNextVisit
   EXPECT_TRUE(Visit(4));
 }
 
+TEST_F(YieldingTest, GivesUpNoPlaceThatDoesNotHelp) {
+  EXPECT_TRUE(Visit(4) && Visit(4) && Lane(4));
+  for (int pid = 1; pid <= 3; ++pid) {  // the lane's has been lost for longest
+    budget_->Leave(std::move(permits_.back()), {.pid = pid, .started = "1.5", .server = "this"});
+    permits_.pop_back();
+  }
+  clock_.Advance(Millis(600'001));
+  EXPECT_TRUE(Visit(4));
+  EXPECT_EQ(budget_->use().half_open, 2) << "one of its own part";
+}
+
+TEST_F(BudgetTest, GivesUpNoPlaceWhereSomebodyHasJustGotIn) {
+  auto lost = Take();
+  const auto other = Take();
+  ASSERT_TRUE(lost && other);
+  budget_->Leave(std::move(*lost), {.pid = 8, .started = "1.5", .server = "this"});
+  clock_.Advance(Millis(600'001));
+  budget_->GotIn("this");
+  EXPECT_FALSE(Take());
+}
+
 TEST_F(YieldingTest, WhatIsLostStaysWhereItsPlaceIsNotTheOneThatIsMissing) {
   EXPECT_TRUE(Lane(4));
   budget_->Leave(std::move(permits_.back()), {.pid = 8, .started = "1.5", .server = "this"});
