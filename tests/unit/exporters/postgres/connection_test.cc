@@ -111,6 +111,12 @@ class ConnectionTest : public ::testing::Test {
     ASSERT_TRUE(progress) << progress.error().message;
     EXPECT_EQ(*progress, Connection::Progress::kPending);
   }
+  void StartAsking(const Login& login) {
+    Start(login, true);
+    ExpectPending();
+    peer_.Accept();
+    EXPECT_EQ(peer_.Read(), kSslRequest);
+  }
   void ExpectStartup(const std::string& packet) {
     EXPECT_THAT(packet.substr(4), StartsWith(std::string("\0\x03\0\0", 4))) << "protocol 3.0";
     EXPECT_THAT(packet, HasSubstr(std::string("user\0monitor", 12)));
@@ -123,10 +129,7 @@ class ConnectionTest : public ::testing::Test {
 
 TEST_F(ConnectionTest, InPlainTextItSaysWhoItIsOnlyToWhoAnswers) {
   peer_.ListenTcp();
-  Start(peer_.LoginAs("disable"), true);
-  ExpectPending();
-  peer_.Accept();
-  EXPECT_EQ(peer_.Read(), kSslRequest);
+  StartAsking(peer_.LoginAs("disable"));
   ExpectPending();
   EXPECT_EQ(peer_.Read(kMoment), "") << "nothing more";
   EXPECT_TRUE(connection_->accepted());
@@ -161,10 +164,7 @@ TEST_F(ConnectionTest, OfALoginThatWasNamedTheSocketIsLeft) {
 TEST_F(ConnectionTest, WhatAnswersOtherwiseIsLoggedInToAnewAndNotAskedAgain) {
   peer_.ListenTcp();
   for (const std::string_view answer : {"S", "E"}) {
-    Start(peer_.LoginAs("disable"), true);
-    ExpectPending();
-    peer_.Accept();
-    EXPECT_EQ(peer_.Read(), kSslRequest);
+    StartAsking(peer_.LoginAs("disable"));
     peer_.Say(answer);
     ExpectPending();
     EXPECT_EQ(peer_.Read(), "closed");
@@ -183,10 +183,7 @@ TEST_F(ConnectionTest, EachHostIsAskedOfAList) {
   Login login = peer_.LoginAs("disable");
   login.parameters[0].second += ",127.0.0.1";
   login.parameters[1].second += "," + second.LoginAs("disable").parameters[1].second;
-  Start(login, true);
-  ExpectPending();
-  peer_.Accept();
-  EXPECT_EQ(peer_.Read(), kSslRequest);
+  StartAsking(login);
   peer_.Say("N");
   ExpectPending();
   ExpectStartup(peer_.Read());
@@ -200,10 +197,7 @@ TEST_F(ConnectionTest, EachHostIsAskedOfAList) {
 
 TEST_F(ConnectionTest, ASocketOfTheFileSystemIsAskedToo) {
   peer_.ListenUnix();
-  Start(peer_.LoginAs("require"), true);
-  ExpectPending();
-  peer_.Accept();
-  EXPECT_EQ(peer_.Read(), kSslRequest);
+  StartAsking(peer_.LoginAs("require"));
   peer_.Say("N");
   ExpectPending();
   ExpectStartup(peer_.Read());
@@ -211,20 +205,14 @@ TEST_F(ConnectionTest, ASocketOfTheFileSystemIsAskedToo) {
 
 TEST_F(ConnectionTest, WithTlsTheFirstWordIsLibpqs) {
   peer_.ListenTcp();
-  Start(peer_.LoginAs("prefer"), true);
-  ExpectPending();
-  peer_.Accept();
-  EXPECT_EQ(peer_.Read(), kSslRequest);
+  StartAsking(peer_.LoginAs("prefer"));
   EXPECT_FALSE(connection_->named());
   EXPECT_FALSE(connection_->Shut());
 }
 
 TEST_F(ConnectionTest, WhoClosesWithoutAWordIsNotToldWhoWeAre) {
   peer_.ListenTcp();
-  Start(peer_.LoginAs("disable"), true);
-  ExpectPending();
-  peer_.Accept();
-  EXPECT_EQ(peer_.Read(), kSslRequest);
+  StartAsking(peer_.LoginAs("disable"));
   peer_.Close();
   const auto refused = Go();
   ASSERT_FALSE(refused);
