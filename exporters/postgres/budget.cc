@@ -12,9 +12,10 @@
 namespace sidecar::postgres {
 namespace {
 
-// A backend has its place until its socket ends or the server says that it is gone. Where no
-// session is left to ask by, and no place for one either, a place is given up after this long:
-// whoever gets in ends the backend that it was. One whose pid nobody knows keeps its place.
+// A backend has its place until its socket ends or the server says that it is gone. Where the host
+// has vanished, so that the kernel has given up on the socket, and no session is left to ask by nor
+// a place for one, a place is given up after this long: the server's own keepalive (Set) has ended
+// the backend by then, and if it has not, whoever gets in does.
 constexpr Millis kWaived{600'000};
 constexpr std::chrono::hours kForgotten{24};  // what was given up: nobody is left to ask
 // A host that has vanished: then the kernel gives up on its socket, which else stays until the
@@ -84,9 +85,7 @@ bool Budget::Has(const Claim& claim) const {
   const int all = held_ + Counted();
   if (all >= claim.most) return false;
   if (!claim.yielding()) return true;
-  const int part = std::max(claim.most - claim.left_to_others, 1);
-  const int spare = part > 1 ? 1 : 0;
-  return yielding_held_ + mine < part && all - mine < claim.most - spare;
+  return yielding_held_ + mine < claim.most - claim.left_to_others && all - mine < claim.most - 1;
 }
 
 int Budget::Counted() const {
@@ -97,8 +96,7 @@ int Budget::Counted() const {
 bool Budget::Waive(const Claim& claim, Mono now) {
   std::vector<Ghost*> waived;
   for (Ghost& ghost : ghosts_) {
-    const bool known = ghost.rest.pid != 0 && !ghost.rest.started.empty();
-    if (ghost.waived || (ghost.rest.last && !known) || now - ghost.since <= kWaived) continue;
+    if (ghost.waived || ghost.rest.last || now - ghost.since <= kWaived) continue;
     ghost.waived = true;
     waived.push_back(&ghost);
     if (Has(claim)) break;

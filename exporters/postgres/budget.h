@@ -43,9 +43,9 @@ class Budget {
     std::shared_ptr<Budget> budget_;
     bool yielding_ = false;
   };
-  // What can wait says how many places it leaves to what cannot, and one more where there is one,
-  // so that a session can be made anew before its backend has gone. Its own backends that run on
-  // count against its own part.
+  // What can wait says how many places it leaves to what cannot, and leaves one more: there a
+  // session is made anew before its backend has gone, and asks about those without an answer. Its
+  // own backends that run on count against its own part.
   struct Claim {
     int most;
     int left_to_others = 0;

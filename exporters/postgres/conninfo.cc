@@ -121,7 +121,7 @@ void ConnectOptions::Read(TableReader& postgres, const Getenv& getenv) {
       .Field("connect_timeout", connect_timeout, "How long a login's answer is waited for.")
       .Field("lock_timeout", lock_timeout, "How long a statement waits for a lock.")
       .Field("session_max_age", session_max_age, "Sessions are made anew after it; 0: never.")
-      .Field("max_connections", max_connections, "Connections at most, all together.", 3, 100)
+      .Field("max_connections", max_connections, "Connections at most, all together.", 4, 100)
       .Field("login_probe_interval", login_probe_interval,
              "How long pg_login_up may rest on the last login.")
       .Field("refresh_interval", refresh_interval,

@@ -28,7 +28,7 @@ class Faults(unittest.TestCase):
     @contextlib.contextmanager
     def watched(self, config="", settings=(), initdb=("--encoding=UTF8",), flags=(), before=()):
         with pg.Server(settings=[*LOGGED, *settings], initdb=initdb) as server, support.scratch() as folder:
-            server.monitor_role()
+            server.monitor_role(BUDGET)
             server.sql("CREATE TABLE known (i int)", *before)
             text = f'[postgres]\ndsn = "{server.dsn()}"\n{QUICK}{config}'
             with pg.exporter(server, *flags, config=text, folder=folder) as exporter:

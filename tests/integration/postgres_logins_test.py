@@ -46,7 +46,7 @@ class OneDatabase(unittest.TestCase):
         while time.monotonic() - began < seconds:
             watcher.scrape()
             self.assertEqual((watcher.value("pg_up"), watcher.value("pg_login_up")), (1, 1))
-            self.assertLessEqual(processes(watcher.server), most)
+            self.assertLessEqual(len(processes(watcher.server)), most)
             self.assertLessEqual(watcher.failed(), set(ROTATING))
             ages = [watcher.value("pg_scrape_collector_database_age_seconds",
                                   collector="stat_user_tables", datname=name)
@@ -90,24 +90,24 @@ class OneDatabase(unittest.TestCase):
 
 
 class Places(unittest.TestCase):
-    def test_three_connections_are_enough(self):
-        with watched(self, QUICK + "max_connections = 3\n", ("other",)) as watcher:
+    def test_a_probe_every_two_seconds_and_the_rotation_share_a_place(self):
+        with watched(self, QUICK, ("other",)) as watcher:
             logins = watcher.value("pg_exporter_logins_total", result="ok")
             began = time.monotonic()
             while time.monotonic() - began < 12:
                 watcher.scrape()
                 self.assertEqual(watcher.failed(), set())
-                self.assertLessEqual(processes(watcher.server), 3)
+                self.assertLessEqual(len(processes(watcher.server)), 3)
                 self.assertEqual(watcher.value("pg_login_up"), 1)
                 self.assertEqual(watcher.value("pg_exporter_databases", state="visited"), 2)
                 time.sleep(0.3)
             self.assertGreater(watcher.value("pg_exporter_logins_total", result="ok"), logins + 5)
             most, _ = pg.most_at_once(watcher.server.log())
-            self.assertLessEqual(most, 3)
+            self.assertLessEqual(most, 3, "one place is spared")
 
-    def test_three_connections_and_no_rotation_leave_the_probe_its_place(self):
+    def test_the_probe_has_its_place_without_a_rotation(self):
         off = "".join(f"[postgres.collectors.{name}]\nenabled = false\n" for name in ROTATING)
-        with watched(self, QUICK + "max_connections = 3\n", tail=off) as watcher:
+        with watched(self, QUICK, tail=off) as watcher:
             logins = watcher.value("pg_exporter_logins_total", result="ok")
             watcher.until(lambda: watcher.value("pg_exporter_logins_total", result="ok") > logins + 1,
                           15, "the probe logs in")

@@ -89,7 +89,7 @@ class Reload(unittest.TestCase):
         with pg.Server(settings=["log_connections = on", "log_disconnections = on",
                                  "shared_preload_libraries = 'pg_stat_statements'"]) as server, \
                 support.scratch() as folder:
-            server.monitor_role()
+            server.monitor_role(BUDGET)
             server.sql("CREATE EXTENSION pg_stat_statements")
             server.sql("CREATE DATABASE second")
             for database in ("postgres", "second"):
@@ -112,6 +112,7 @@ class Reload(unittest.TestCase):
                 self.assertLessEqual(sessions.most, BUDGET)
                 most, total = pg.most_at_once(server.log())
                 self.assertLessEqual(most, BUDGET)
+                self.assertNotIn(pg.TOO_MANY, server.log(), "one more than the server allows")
                 self.assertGreaterEqual(sessions.looks, RELOADS)
                 self.assertEqual(support.successes(exporter.scrape().text, "pg")["hanging"], 0)
                 first, last = (tuple(statistics.median(column) for column in zip(*part))

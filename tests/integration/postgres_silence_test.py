@@ -11,7 +11,7 @@ import unittest
 
 import postgres_support as pg
 import support
-from postgres_watcher import BUDGET, LOGGED, OFTEN, QUICK, Watcher, watched
+from postgres_watcher import BUDGET, LOGGED, OFTEN, QUICK, Watcher, processes, watched
 from support import optional
 
 
@@ -86,7 +86,7 @@ class StoppedPostmaster(unittest.TestCase):
 
     def test_is_up_soon_after_it_goes_on(self):
         with pg.Server(settings=LOGGED) as server:
-            server.monitor_role()
+            server.monitor_role(BUDGET)
             os.kill(server.popen.pid, signal.SIGSTOP)
             try:
                 # With the intervals as shipped, and nothing that would log in before the probe.
@@ -131,7 +131,7 @@ class StoppedPostmaster(unittest.TestCase):
         slow = [*LOGGED, "post_auth_delay = 2"]
         with (pg.Server(settings=slow, tls=True) as server, Tunnel(server, idle=1) as proxy,
               support.scratch() as folder):
-            server.monitor_role()
+            server.monitor_role(BUDGET)
             dsn = server.dsn(port=proxy.port, sslmode="disable")
             with pg.exporter(server, config=f'[postgres]\ndsn = "{dsn}"\n{QUICK}{OFTEN}',
                              folder=folder) as exporter:
@@ -189,13 +189,62 @@ class StoppedPostmaster(unittest.TestCase):
             time.sleep(1)
 
 
+class FrozenBackends(unittest.TestCase):
+    """As by a disk that never answers: no signal ends them, and each that came anew would freeze."""
+
+    def test_keep_every_place_until_they_go_on(self):
+        self.frozen_for(6)
+
+    def test_keep_every_place_for_more_than_ten_minutes(self):
+        if os.environ.get("MATRIX") != "1":
+            optional("a long form: it is in tests/run --matrix (MATRIX=1)")
+        self.frozen_for(700)
+
+    def frozen_for(self, seconds):
+        with watched(self, QUICK) as watcher:
+            watcher.begins()
+            with self.all_frozen(watcher) as frozen:
+                began = time.monotonic()
+                while time.monotonic() - began < seconds:
+                    watcher.scrape()
+                    self.assertEqual(watcher.value("pg_up"), 0)
+                    self.assertEqual(processes(watcher.server), frozen)
+                    time.sleep(0.5)
+                if seconds > 70:
+                    self.assertIsNone(watcher.value("pg_login_up"), "nobody could try")
+                self.assertIn("all 4 connections are in use, some by backends that run on",
+                              watcher.exporter.output())
+            took = watcher.until(watcher.well, 40, "it works again")
+            watcher.row("SIGSTOP of every backend that comes", ("timeout", "unavailable"), 2, took,
+                        9, perhaps=("limit",))
+
+    @staticmethod
+    @contextlib.contextmanager
+    def all_frozen(watcher):
+        """Every session of ours as it comes, until there is a place for none."""
+        frozen = set()
+
+        def freeze():
+            for pid in processes(watcher.server) - frozen:
+                os.kill(pid, signal.SIGSTOP)
+                frozen.add(pid)
+            return len(frozen) == BUDGET and watcher.value("pg_up") == 0
+
+        try:
+            watcher.until(freeze, 40, "all places are taken")
+            yield frozen
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+
+
 class DeadSockets(unittest.TestCase):
     def test_of_a_tunnel_lock_nobody_out(self):
         for sslmode, tls in (("prefer", False), ("disable", False), ("disable", True)):
             with (self.subTest(sslmode=sslmode, tls=tls),
                   pg.Server(settings=LOGGED, tls=tls) as server,
                   Tunnel(server) as tunnel, support.scratch() as folder):
-                server.monitor_role()
+                server.monitor_role(BUDGET)
                 dsn = server.dsn(port=tunnel.port, sslmode=sslmode)
                 with pg.exporter(server, config=f'[postgres]\ndsn = "{dsn}"\n{QUICK}{OFTEN}',
                                  folder=folder) as exporter:
@@ -245,7 +294,7 @@ class SilentPeer(unittest.TestCase):
 
     def test_that_does_not_even_accept_is_followed_by_the_next_address(self):
         with pg.Server(settings=LOGGED) as server, contextlib.ExitStack() as held:
-            server.monitor_role()
+            server.monitor_role(BUDGET)
             silent = held.enter_context(socket.socket())
             silent.bind(("127.0.0.1", 0))
             silent.listen(0)
@@ -260,7 +309,7 @@ class SilentPeer(unittest.TestCase):
     def test_that_accepts_is_followed_by_the_next_address(self):
         with (pg.Server(settings=LOGGED) as server,
               socket.create_server(("127.0.0.1", 0)) as silent):
-            server.monitor_role()
+            server.monitor_role(BUDGET)
             self.the_second_address_is_up(server, silent.getsockname()[1], 12)
 
 

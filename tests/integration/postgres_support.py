@@ -184,8 +184,10 @@ class Server:
             raise AssertionError(f"psql: {done.stderr.decode('utf-8', 'replace')}")
         return [row.split("\x1f") for row in text.rstrip("\n").split("\x1e") if row]
 
-    def monitor_role(self):
-        self.sql("CREATE ROLE monitor LOGIN", "GRANT pg_monitor TO monitor")
+    def monitor_role(self, most=-1):
+        """With `most` the server itself refuses a session more, and says so in its log."""
+        self.sql(f"CREATE ROLE monitor LOGIN CONNECTION LIMIT {most}",
+                 "GRANT pg_monitor TO monitor")
         return self
 
     def sessions(self, application=APPLICATION):
@@ -296,6 +298,9 @@ def scrape(process, timeout=5.0):
 def logins(log, application=APPLICATION):
     """How many connections of it a server's log says were authorized (log_connections)."""
     return len(re.findall(rf"connection authorized: .*application_name={application}", log))
+
+
+TOO_MANY = 'too many connections for role "monitor"'  # monitor_role's refusal
 
 
 def most_at_once(log, application=APPLICATION):

@@ -17,14 +17,14 @@ LOGGED = ["log_connections = on", "log_disconnections = on"]
 
 
 def processes(server, user="monitor"):
-    """How many backends the server has for it, as the kernel counts them: also those that have not
-    got as far as pg_stat_activity."""
-    count = 0
+    """The pids of the backends that the server has for it, as the kernel knows them: also those that
+    have not got as far as pg_stat_activity."""
+    pids = set()
     for pid in server.backends():
         with contextlib.suppress(OSError):
             title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-            count += title.startswith(f"postgres: {user} ")
-    return count
+            pids |= {pid} if title.startswith(f"postgres: {user} ") else set()
+    return pids
 
 
 class Watcher:
@@ -103,6 +103,7 @@ class Watcher:
         if self.server:
             most, _ = pg.most_at_once(self.server.log())
             self.test.assertLessEqual(most, BUDGET, "sessions that the server had at once")
+            self.test.assertNotIn(pg.TOO_MANY, self.server.log(), "one more than it allows")
         took = "-" if recovery is None else f"{recovery:.1f}"
         print(f"| {fault} | {', '.join(sorted(shown)) or '-'} | {self.slowest:.2f} | {took} |")
 
@@ -110,7 +111,7 @@ class Watcher:
 @contextlib.contextmanager
 def watched(test, config="", databases=(), tail=OFTEN):
     with pg.Server(settings=LOGGED) as server, support.scratch() as folder:
-        server.monitor_role()
+        server.monitor_role(BUDGET)
         for database in databases:
             server.sql(f"CREATE DATABASE {database}")
             server.sql("CREATE TABLE here (i int)", database=database)

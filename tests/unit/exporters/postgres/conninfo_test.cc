@@ -163,7 +163,7 @@ TEST(ConninfoTest, PointsAtAFaultyDsnAndAtSeveralServers) {
 }
 
 TEST(ConninfoTest, RefusesABudgetThatItsLanesDoNotFitInto) {
-  const Read read = ReadToml("max_connections = 2\nconnect_timeout = '1ms'");
+  const Read read = ReadToml("max_connections = 3\nconnect_timeout = '1ms'");
   ASSERT_FALSE(read.result);
   EXPECT_THAT(read.result.error().message, HasSubstr("max_connections"));
   EXPECT_THAT(read.result.error().message, HasSubstr("too short"));
