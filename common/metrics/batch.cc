@@ -17,18 +17,25 @@ void TextBuffer::Grow(std::size_t size) {
 }
 
 void IndexTable::Insert(std::uint64_t hash, std::uint32_t index) {
-  if (slots_.size() < 2 * (count_ + 1)) {
-    const std::vector<Slot> old = std::move(slots_);
-    slots_.assign(std::max<std::size_t>(64, old.size() * 2), {});
-    count_ = 0;
-    for (const Slot& slot : old) {
-      if (slot.index != kNone) Insert(slot.hash, slot.index);
-    }
-  }
+  if (slots_.size() < 2 * (count_ + 1)) Resize(std::max<std::size_t>(64, slots_.size() * 2));
   std::size_t i = hash;
   while (slots_[i & (slots_.size() - 1)].index != kNone) ++i;
   slots_[i & (slots_.size() - 1)] = {hash, index};
   ++count_;
+}
+
+void IndexTable::Reserve(std::size_t count) {
+  const std::size_t slots = std::bit_ceil(2 * (count + 1));
+  if (slots > slots_.size()) Resize(slots);
+}
+
+void IndexTable::Resize(std::size_t slots) {
+  const std::vector<Slot> old = std::move(slots_);
+  slots_.assign(slots, {});
+  count_ = 0;
+  for (const Slot& slot : old) {
+    if (slot.index != kNone) Insert(slot.hash, slot.index);
+  }
 }
 
 void IndexTable::Clear() {

@@ -100,9 +100,12 @@ class IndexTable {
     }
   }
   void Insert(std::uint64_t hash, std::uint32_t index);
+  void Reserve(std::size_t count);  // so that so many do not make it grow
   void Clear();
 
  private:
+  void Resize(std::size_t slots);
+
   struct Slot {
     std::uint64_t hash = 0;
     std::uint32_t index = kNone;

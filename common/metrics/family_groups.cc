@@ -3,21 +3,24 @@
 namespace sidecar {
 
 FamilyGroups::FamilyGroups(std::span<const std::shared_ptr<const Batch>> parts) {
-  IndexTable names;
+  std::size_t families = 0;
+  for (const auto& part : parts) families += part->impl().order.size();
+  groups_.reserve(families);
+  members_.reserve(families);
+  names_.Reserve(families);
   for (std::uint32_t part = 0; part < parts.size(); ++part) {
     batches_.push_back(&parts[part]->impl());
-    for (const std::uint32_t family : batches_[part]->order) Add(part, family, names);
+    for (const std::uint32_t family : batches_[part]->order) Add(part, family);
   }
 }
 
-void FamilyGroups::Add(std::uint32_t part, std::uint32_t family, IndexTable& names) {
+void FamilyGroups::Add(std::uint32_t part, std::uint32_t family) {
   const auto member = static_cast<std::uint32_t>(members_.size());
   members_.push_back({part, family, kNone});
   const FamilyRows& rows = batches_[part]->families[family];
-  const std::uint32_t found = names.Find(
-      rows.hash, [&](std::uint32_t group) { return groups_[group].info.name == rows.info.name; });
+  const std::uint32_t found = Find(rows.info.name, rows.hash);
   if (found == kNone) {
-    names.Insert(rows.hash, static_cast<std::uint32_t>(groups_.size()));
+    names_.Insert(rows.hash, static_cast<std::uint32_t>(groups_.size()));
     groups_.push_back({rows.info, member, member, false});
     return;
   }

@@ -35,13 +35,18 @@ class FamilyGroups {
   const FamilyRows& rows(const Member& member) const {
     return batch(member).families[member.family];
   }
+  bool Has(std::string_view name) const { return Find(name, HashText(name)) != kNone; }
 
  private:
-  void Add(std::uint32_t part, std::uint32_t family, IndexTable& names);
+  std::uint32_t Find(std::string_view name, std::uint64_t hash) const {
+    return names_.Find(hash, [&](std::uint32_t group) { return groups_[group].info.name == name; });
+  }
+  void Add(std::uint32_t part, std::uint32_t family);
 
   std::vector<const Batch::Impl*> batches_;
   std::vector<Group> groups_;
   std::vector<Member> members_;
+  IndexTable names_;  // of groups
 };
 
 }  // namespace sidecar

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <string>
-#include <unordered_set>
 
 #include "common/metrics/dialect.h"
 
@@ -57,16 +55,25 @@ class OpenMetricsDialect final : public Dialect {
   // A counter is named without _total and an info without _info, as far as they have that suffix
   // and no other family has the short name; else their samples stay and the type gives way.
   Type TypeOf(const FamilyGroups::Group& group);
+  bool Take(std::string_view short_name);
   bool AllOnes(const FamilyGroups::Group& group) const;
 
   const FamilyGroups& all_;
-  std::unordered_set<std::string_view> taken_;
+  IndexTable taken_;  // of types_, by the short names given so far
   std::vector<Type> types_;
 };
 
 OpenMetricsDialect::OpenMetricsDialect(const FamilyGroups& all) : all_(all) {
-  for (const FamilyGroups::Group& group : all.groups()) taken_.insert(group.info.name);
+  types_.reserve(all.groups().size());
   for (const FamilyGroups::Group& group : all.groups()) types_.push_back(TypeOf(group));
+}
+
+bool OpenMetricsDialect::Take(std::string_view short_name) {
+  const std::uint64_t hash = HashText(short_name);
+  const auto named = [&](std::uint32_t type) { return types_[type].name == short_name; };
+  if (all_.Has(short_name) || taken_.Find(hash, named) != kNone) return false;
+  taken_.Insert(hash, static_cast<std::uint32_t>(types_.size()));
+  return true;
 }
 
 OpenMetricsDialect::Type OpenMetricsDialect::TypeOf(const FamilyGroups::Group& group) {
@@ -74,12 +81,12 @@ OpenMetricsDialect::Type OpenMetricsDialect::TypeOf(const FamilyGroups::Group& g
   switch (group.info.kind) {
     case Kind::kCounter: {
       const std::string_view stripped = Strip(name, "_total");
-      if (stripped.empty() || !taken_.insert(stripped).second) return {name, "unknown"};
+      if (stripped.empty() || !Take(stripped)) return {name, "unknown"};
       return {stripped, "counter"};
     }
     case Kind::kInfo: {
       const std::string_view stripped = Strip(name, "_info");
-      if (stripped.empty() || !AllOnes(group) || !taken_.insert(stripped).second) {
+      if (stripped.empty() || !AllOnes(group) || !Take(stripped)) {
         return {name, "gauge"};
       }
       return {stripped, "info"};
