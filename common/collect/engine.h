@@ -5,7 +5,8 @@
 // is left behind: its batch is orphaned, it is not started again (in any generation) until it has
 // returned, and the lane goes on with a new thread; eight left behind at most. Single flight is per
 // member, not per scrape: whoever finds a run in flight waits for it until its own deadline. A
-// reload carries over the last batch of background members whose configuration is unchanged.
+// reload carries over the last batch of background members whose configuration is unchanged, and
+// asks runs to stop of members that are gone or changed, once no scrape waits for them.
 //
 //   auto all = engine.Gather({.timeout = Millis(9'500)});
 //   if (all) Encode(*all, Format::kOpenMetrics, write);

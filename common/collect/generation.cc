@@ -53,6 +53,7 @@ void Scheduler::Swap(Plan plan) {
   }
   std::swap(generation_, old);
   DropQueued();
+  StopObsolete(now);
   RetireLanes();
   if (periodic) WakeKeeper();
   Flush(lock);
@@ -80,6 +81,8 @@ void Scheduler::Adopt(Entry& entry, const Generation& old, Mono now) {
   const Entry& before = **same;
   if (!before.background || before.fingerprint != entry.fingerprint) return;
   entry.background = before.background;
+  entry.inherited_at = before.background->at;
+  entry.inherited_age = before.max_age();
   const bool waiting = before.flight && !before.flight->begun;  // dropped from its lane next
   if (before.schedule.interval == entry.schedule.interval && !waiting) entry.due = before.due;
 }
@@ -101,6 +104,29 @@ void Scheduler::DropQueued() {
       run->entry->flight.reset();
       garbage_.push_back(std::move(run));
     }
+  }
+}
+
+// The member as it is now does what this entry did.
+bool Scheduler::Continues(const Entry& entry) const {
+  const auto& entries = entry.task ? generation_->tasks : generation_->collectors;
+  const auto same = std::ranges::find(entries, entry.slot, &Entry::slot);
+  return same != entries.end() && (*same)->fingerprint == entry.fingerprint;
+}
+
+// What runs for nobody any more would keep its lane from what has come: a statement of ten minutes
+// that the reload was to take out. Who waits for it already is given the time that he has.
+void Scheduler::StopObsolete(Mono now) {
+  for (const auto& [key, slot] : slots_) {
+    Run* const run = slot->running.get();
+    if (run == nullptr || run->done || run->stop_asked || Continues(*run->entry)) continue;
+    Mono end = now;
+    for (const Gathering* gathering : gatherings_) {
+      if (gathering->Wants(*run)) end = std::max(end, gathering->deadline);
+    }
+    run->obsolete = true;
+    run->event = std::min(run->event, end);
+    Cover(run->event);
   }
 }
 

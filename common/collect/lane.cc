@@ -194,6 +194,10 @@ Outcome Scheduler::Judge(const Run& run, Execution& execution, Mono now) {
   slot.last = now - run.started;
   slot.samples = 0;
   Outcome outcome{.seconds = std::chrono::duration<double>(*slot.last).count()};
+  if (run.stop_asked && run.obsolete) {
+    outcome.reason = Errc::kUnavailable;  // no failure of what the name is now
+    return outcome;
+  }
   if (run.stop_asked) {
     const std::string why = execution.error ? ": " + execution.error->message : std::string();
     execution.error = Error{Errc::kTimeout, "stopped at its deadline" + why};

@@ -65,11 +65,16 @@ struct Entry {
   std::shared_ptr<Run> flight{};             // queued or running, and still worth joining
   std::shared_ptr<Background> background{};  // periodic collectors only
   Mono due{};                                // periodic members only
+  // What an older generation made may be as old as that one had it, until there is newer.
+  Mono inherited_at{};
+  Span inherited_age{};
 
   const std::string& name() const { return slot->name; }
   bool periodic() const { return schedule.interval > Millis(0); }
   Span max_age() const {
-    return schedule.max_age > Millis(0) ? schedule.max_age : 3 * schedule.interval;
+    const Span own = schedule.max_age > Millis(0) ? schedule.max_age : 3 * schedule.interval;
+    const bool inherited = background && background->at == inherited_at;
+    return inherited ? std::max(own, inherited_age) : own;
   }
 };
 
@@ -88,6 +93,7 @@ struct Run {
   bool begun = false, stop_asked = false;
   bool done = false;         // the outcome stands; if it has not returned, it overran
   bool left_behind = false;  // its thread is no longer the lane's
+  bool obsolete = false;     // a reload took its member away or changed it
   Outcome outcome{};
 };
 

@@ -75,6 +75,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void Adopt(Entry& entry, const Generation& old, Mono now);
   bool Current(const Entry& entry) const;
   void DropQueued();
+  void StopObsolete(Mono now);
+  bool Continues(const Entry& entry) const;
   void RetireLanes();
 
   // gather.cc: one gather.

@@ -19,8 +19,9 @@ class Scrape {
 
   const Clock& clock() const { return *clock_; }
   // Asked when the run's own deadline has passed (or its slice, where others of its lane are waited
-  // for) or the drain grace has ended, never by a reload. A stop_callback runs on the thread of a
-  // scrape that waits, so it must not block: shut a socket, cancel a call, notify.
+  // for), the drain grace has ended, or a reload has taken the member away or changed it and no
+  // scrape waits for the run. A stop_callback runs on the thread of a scrape that waits, so it must
+  // not block: shut a socket, cancel a call, notify.
   const std::stop_token& stop() const { return stop_; }
   // Runs of one scrape have the same id: they may share one read of a file.
   std::uint64_t id() const { return id_; }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "common/base/parse.h"
+#include "common/config/mask.h"
 #include "common/config/values.h"
 
 namespace sidecar::config {

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/config/mask.h"
+
 namespace sidecar::config {
 
 class SourceText;
@@ -39,10 +41,13 @@ class SourceText {
   std::string Render(Place place, std::string_view message) const;
 
  private:
+  std::size_t LongStringIn(std::size_t begin, std::size_t size) const;
+
   std::string name_;
   std::string text_;
   std::size_t order_;
   std::vector<std::size_t> lines_;
+  std::vector<Range> long_strings_;  // that go on in another line; from behind their quotes on
 };
 
 }  // namespace sidecar::config

@@ -67,33 +67,6 @@ std::size_t Utf8Length(std::string_view text) {
   return length;
 }
 
-constexpr std::string_view kPassword = "password";
-struct Range {
-  std::size_t begin = 0, end = 0;
-};
-
-// Of "user:password@host/..." at `at`.
-Range UrlPassword(std::string_view text, std::size_t at) {
-  const std::size_t end = std::min(text.find_first_of("/ \t\n", at), text.size());
-  const std::string_view authority = text.substr(at, end - at);
-  const std::size_t colon = authority.find(':');
-  const std::size_t host = authority.rfind('@');
-  if (host == std::string_view::npos || colon >= host) return {};
-  return {at + colon + 1, at + host};
-}
-
-// Of " = 'it' ..." or "=it&..." at `at`.
-Range AssignedPassword(std::string_view text, std::size_t at) {
-  const std::size_t equals = text.find_first_not_of(" \t", at);
-  if (equals == std::string_view::npos || text[equals] != '=') return {};
-  const std::size_t begin = text.find_first_not_of(" \t", equals + 1);
-  if (begin == std::string_view::npos) return {};
-  if (text[begin] != '\'')
-    return {begin, std::min(text.find_first_of(" \t\n&", begin), text.size())};
-  const std::size_t quote = text.find('\'', begin + 1);
-  return {begin, quote == std::string_view::npos ? text.size() : quote + 1};
-}
-
 }  // namespace
 
 std::optional<bool> ParseBool(std::string_view text) {
@@ -226,44 +199,6 @@ std::size_t FindInvalidUtf8(std::string_view text) {
     i += length;
   }
   return std::string_view::npos;
-}
-
-std::size_t FindSecretValue(std::string_view line) {
-  constexpr std::array<std::string_view, 9> kWords = {
-      "pass", "pwd", "secret", "token", "credent", "api_key", "api-key", "apikey", "private"};
-  const std::string lowered = Lowered(line);
-  std::size_t found = std::string::npos;
-  for (const std::string_view word : kWords) {
-    for (std::size_t at = lowered.find(word); at != std::string::npos;
-         at = lowered.find(word, at + 1)) {
-      std::size_t end = at;
-      while (end < lowered.size() && IsBare(lowered[end])) ++end;
-      const std::string_view key = std::string_view(lowered).substr(at, end - at);
-      if (key.ends_with("_file") || key.ends_with("_env")) continue;
-      const std::size_t equals = lowered.find('=', end);
-      if (equals != std::string::npos) found = std::min(found, equals + 1);
-      break;
-    }
-  }
-  return found;
-}
-
-std::string MaskCredentials(std::string_view text) {
-  const std::string lowered = Lowered(text);
-  std::string masked;
-  for (std::size_t i = 0; i < text.size();) {
-    Range secret;
-    const std::string_view rest = std::string_view(lowered).substr(i);
-    if (rest.starts_with("://")) secret = UrlPassword(text, i + 3);
-    if (rest.starts_with(kPassword)) secret = AssignedPassword(text, i + kPassword.size());
-    if (secret.end > secret.begin) {
-      masked.append(text.substr(i, secret.begin - i)).append("***");
-      i = secret.end;
-    } else {
-      masked += text[i++];
-    }
-  }
-  return masked;
 }
 
 }  // namespace sidecar::config

@@ -1,7 +1,6 @@
 #pragma once
 // Values as configuration writes them, and the words around them: durations, booleans, TOML
-// literals, suggestions, and the masks that keep credentials out of what is printed. Pure
-// functions.
+// literals, suggestions. Pure functions.
 //
 //   ParseDuration("1m30s");                  // 90 s
 //   Nearest("enabeld", {"enabled", "info"});  // "enabled"
@@ -38,11 +37,5 @@ std::string DidYouMean(std::string_view word, std::span<const std::string> names
 std::string Printable(std::string_view text);
 // Offset of the first byte that is not UTF-8, or npos.
 std::size_t FindInvalidUtf8(std::string_view text);
-
-// Where in a line of TOML the value of a key that sounds like a secret begins, or npos. Keys that
-// end in _file or _env name a place and are none.
-std::size_t FindSecretValue(std::string_view line);
-// "postgres://u:p@h" and "password=p": the password as "***".
-std::string MaskCredentials(std::string_view text);
 
 }  // namespace sidecar::config

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <numeric>
 
 namespace sidecar::postgres {
 namespace {
@@ -59,7 +60,7 @@ Budget::Permit& Budget::Permit::operator=(Permit&& other) noexcept {
   if (this != &other) {
     Free();
     budget_ = std::move(other.budget_);
-    yielding_ = other.yielding_;
+    part_ = other.part_;
   }
   return *this;
 }
@@ -69,8 +70,7 @@ void Budget::Permit::Free() {
   budget_ = nullptr;
   if (!budget) return;
   const std::scoped_lock lock(budget->mutex_);
-  --budget->held_;
-  if (yielding_) --budget->yielding_held_;
+  --budget->Held(part_);
 }
 
 std::shared_ptr<Budget> Budget::Make(const Clock& clock) {
@@ -79,13 +79,23 @@ std::shared_ptr<Budget> Budget::Make(const Clock& clock) {
   return budget;
 }
 
+int Budget::CountOf(Part part) const {
+  const auto ghosts = std::ranges::count_if(
+      ghosts_, [part](const Ghost& g) { return g.part == part && !g.waived; });
+  return held_[static_cast<std::size_t>(part)] + static_cast<int>(ghosts);
+}
+
 bool Budget::Has(const Claim& claim) const {
-  const auto mine = static_cast<int>(
-      std::ranges::count_if(ghosts_, [](const Ghost& g) { return g.yielding && !g.waived; }));
-  const int all = held_ + Counted();
-  if (all >= claim.most) return false;
-  if (!claim.yielding()) return true;
-  return yielding_held_ + mine < claim.most - claim.left_to_others && all - mine < claim.most - 1;
+  constexpr int kSlowMost = 2;
+  const int main = CountOf(Part::kMain), slow = CountOf(Part::kSlow), other = CountOf(Part::kOther);
+  if (main + slow + other >= claim.most) return false;
+  if (claim.part == Part::kMain) return true;
+  if (slow + other >= claim.most - 1) return false;
+  if (claim.part == Part::kSlow) return slow < kSlowMost;
+  // A lane whose session is not there yet will come.
+  const int lanes = std::max(main, 1) + std::max(slow, 1);
+  const int held = held_[static_cast<std::size_t>(Part::kOther)];
+  return other == 0 || (other < claim.most - 2 && lanes + held < claim.most - 1);
 }
 
 int Budget::Counted() const {
@@ -116,15 +126,15 @@ Result<Budget::Permit> Budget::Take(const Claim& claim, Millis patience) {
     const Mono now = clock_.mono();
     Sweep(now);
     if (Has(claim) || Waive(claim, now)) {
-      ++held_;
-      if (claim.yielding()) ++yielding_held_;
-      return Permit(self_.lock(), claim.yielding());
+      ++Held(claim.part);
+      return Permit(self_.lock(), claim.part);
     }
     if (now >= until) {
       const std::string most = std::to_string(claim.most);
-      return Fail(Errc::kLimit, (claim.yielding() ? "of " + most + " connections none can be spared"
-                                                  : "all " + most + " connections are in use") +
-                                    (Counted() == 0 ? "" : ", some by backends that run on"));
+      return Fail(Errc::kLimit,
+                  (claim.part == Part::kMain ? "all " + most + " connections are in use"
+                                             : "of " + most + " connections none can be spared") +
+                      (Counted() == 0 ? "" : ", some by backends that run on"));
     }
     Await(lock, std::chrono::duration_cast<Millis>(until - now));
   }
@@ -147,17 +157,25 @@ void Budget::Await(std::unique_lock<std::mutex>& lock, Millis longest) {
   lock.lock();
 }
 
-void Budget::Leave(Permit permit, Rest rest) {
+std::uint64_t Budget::Leave(Permit permit, Rest rest) {
   const auto budget = std::move(permit.budget_);  // held becomes half open in one step
   permit.budget_ = nullptr;
-  if (!budget) return;
+  if (!budget) return 0;
   const Mono now = clock_.mono();
   if (rest.last) LetTheKernelAsk(rest.last.get());
   const std::scoped_lock lock(mutex_);
-  --held_;
-  if (permit.yielding_) --yielding_held_;
-  ghosts_.push_back({.rest = std::move(rest), .yielding = permit.yielding_, .since = now});
+  --Held(permit.part_);
+  const std::uint64_t number = ++left_;
+  ghosts_.push_back(
+      {.number = number, .rest = std::move(rest), .part = permit.part_, .since = now});
   Sweep(now);
+  return number;
+}
+
+bool Budget::There(std::uint64_t left) {
+  const std::scoped_lock lock(mutex_);
+  Sweep(clock_.mono());
+  return std::ranges::find(ghosts_, left, &Ghost::number) != ghosts_.end();
 }
 
 bool Budget::Unanswered(std::string_view server) {
@@ -173,7 +191,8 @@ bool Budget::Unanswered(std::string_view server, std::string_view database) {
   const std::scoped_lock lock(mutex_);
   Sweep(clock_.mono());
   return std::ranges::any_of(ghosts_, [&](const Ghost& ghost) {
-    return ghost.yielding && ghost.rest.server == server && ghost.rest.unanswered == database;
+    return ghost.part == Part::kOther && ghost.rest.server == server &&
+           ghost.rest.unanswered == database;
   });
 }
 
@@ -206,8 +225,9 @@ std::vector<std::pair<int, std::string>> Budget::HalfOpen(std::string_view serve
   Sweep(now);
   std::vector<std::pair<int, std::string>> backends;
   for (Ghost& ghost : ghosts_) {
-    if (ghost.rest.server != server) continue;
-    if (!ghost.rest.started.empty()) ghost.since = now;
+    const bool known = !ghost.rest.started.empty(), here = ghost.rest.server == server;
+    if (!here && !known) continue;
+    if (here && known) ghost.since = now;
     if (ghost.rest.pid != 0) backends.emplace_back(ghost.rest.pid, ghost.rest.started);
   }
   return backends;
@@ -223,7 +243,7 @@ void Budget::Gone(std::string_view server, int pid) {
 Budget::Use Budget::use() {
   const std::scoped_lock lock(mutex_);
   Sweep(clock_.mono());
-  return {held_, Counted()};
+  return {std::accumulate(held_.begin(), held_.end(), 0), Counted()};
 }
 
 }  // namespace sidecar::postgres

@@ -3,10 +3,11 @@
 // dropped counts until its backend is gone, because a backend whose client has left runs its
 // statement to the end. Shared by everything that logs in, across reloads. Thread-safe.
 //
-//   auto permit = budget->Take({.most = 4}, Millis(200));   // kLimit: all four are in use
-//   ...
+//   auto permit = budget->Take({.most = 4, .part = Budget::Part::kMain}, Millis(200));
+//   ...                                          // kLimit: all four are in use
 //   budget->Leave(std::move(*permit), {.last = std::move(fd), .pid = pid, .started = started});
 
+#include <array>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -23,33 +24,36 @@ namespace sidecar::postgres {
 
 class Budget {
  public:
+  // Who holds a place, and what it may take of them. Its backends that run on count against it.
+  //   kMain: any. Nobody else takes the last that is left for it.
+  //   kSlow: two, one where its session is and one where a backend runs on.
+  //   kOther (visits, the login probe): one; a second where that leaves one free. It is spared for
+  //   a
+  //     session that is made anew before its backend has gone, and asks about those without an
+  //     answer.
+  enum class Part : std::uint8_t { kMain, kSlow, kOther };
+
   // The right to hold one connection. What is destroyed without Leave was never named to a server,
   // or ended by it.
   class Permit {
    public:
     Permit() = default;
-    Permit(Permit&& other) noexcept
-        : budget_(std::move(other.budget_)), yielding_(other.yielding_) {}
+    Permit(Permit&& other) noexcept : budget_(std::move(other.budget_)), part_(other.part_) {}
     Permit& operator=(Permit&& other) noexcept;
     ~Permit() { Free(); }
     explicit operator bool() const { return budget_ != nullptr; }
 
    private:
     friend class Budget;
-    Permit(std::shared_ptr<Budget> budget, bool yielding)
-        : budget_(std::move(budget)), yielding_(yielding) {}
+    Permit(std::shared_ptr<Budget> budget, Part part) : budget_(std::move(budget)), part_(part) {}
     void Free();
 
     std::shared_ptr<Budget> budget_;
-    bool yielding_ = false;
+    Part part_ = Part::kMain;
   };
-  // What can wait says how many places it leaves to what cannot, and leaves one more: there a
-  // session is made anew before its backend has gone, and asks about those without an answer. Its
-  // own backends that run on count against its own part.
   struct Claim {
     int most;
-    int left_to_others = 0;
-    bool yielding() const { return left_to_others > 0; }
+    Part part = Part::kMain;
   };
   // What may still be there of a connection that is ours no more.
   struct Rest {
@@ -68,13 +72,18 @@ class Budget {
 
   // Waits up to `patience` for one that is given back. kLimit: all are in use.
   Result<Permit> Take(const Claim& claim, Millis patience);
-  void Leave(Permit permit, Rest rest);
+  // Names what it leaves, for There.
+  std::uint64_t Leave(Permit permit, Rest rest);
+  // Whether that still has its place.
+  bool There(std::uint64_t left);
   // A login or a statement there was given up on and may still run; a login to this database was,
   // by what can wait.
   bool Unanswered(std::string_view server);
   bool Unanswered(std::string_view server, std::string_view database);
 
-  // Backends of `server` that are to be ended; Gone when the server says that they are not there.
+  // Backends that are to be ended: those of `server`, and those of others (a reload may have called
+  // the same server otherwise) of which it is known when they began, which names one backend
+  // anywhere. Gone when their server says that they are not there.
   std::vector<std::pair<int, std::string>> HalfOpen(std::string_view server);
   void Gone(std::string_view server, int pid);
   // A session that could ask is there.
@@ -84,8 +93,9 @@ class Budget {
 
  private:
   struct Ghost {
+    std::uint64_t number;
     Rest rest;
-    bool yielding;
+    Part part;
     Mono since;  // when a session could last ask about it
     std::size_t drained = 0;
     bool waived = false;  // counts no more, but is to be ended if it is there
@@ -96,13 +106,15 @@ class Budget {
   bool Has(const Claim& claim) const;
   bool Waive(const Claim& claim, Mono now);
   int Counted() const;
+  int CountOf(Part part) const;  // held and counted
+  int& Held(Part part) { return held_[static_cast<std::size_t>(part)]; }
   void Await(std::unique_lock<std::mutex>& lock, Millis longest);
 
   const Clock& clock_;
   std::weak_ptr<Budget> self_;
-  std::mutex mutex_;  // guards what follows
-  int held_ = 0;
-  int yielding_held_ = 0;  // of these
+  std::mutex mutex_;           // guards what follows
+  std::array<int, 3> held_{};  // by part
+  std::uint64_t left_ = 0;
   std::list<Ghost> ghosts_;
 };
 

@@ -26,23 +26,31 @@ std::string Verdict(const QueryMember& member, Session& session, const Scrape& s
   return text;
 }
 
-// Which session a member is run on.
+// Which session a member is run on. One at a time: a running exporter leaves one place of its
+// role's CONNECTION LIMIT.
 class Places {
  public:
   Places(Server& server, ServerSession& own, const DatabaseFilter& filter)
       : server_(server), own_(own), filter_(filter) {}
 
-  std::string Check(const QueryMember& member, const Scrape& scrape) {
+  // Of a member that runs in the DSN's database, or nowhere.
+  std::optional<std::string> CheckHere(const QueryMember& member, const Scrape& scrape) {
     if (member.def.scope == QueryScope::kCluster) return Verdict(member, own_, scrape);
     if (!found_) found_ = Discover(own_, scrape, filter_);
     if (!*found_) return Because("fails", found_->error());
     const std::string* const database = Choose(member.def, **found_, own_.facts().database);
     if (database == nullptr) return "no database matches";
     if (*database == own_.facts().database) return Verdict(member, own_, scrape);
-    if (!other_ || *database != where_) {
+    return std::nullopt;
+  }
+  // Of another, once all were asked for here.
+  std::string CheckThere(const QueryMember& member, const Scrape& scrape) {
+    own_.Close();
+    const std::string& database = *Choose(member.def, **found_, own_.facts().database);
+    if (!other_ || database != where_) {
       other_.reset();
-      other_ = server_.Open(*database);
-      where_ = *database;
+      other_ = server_.Open(database);
+      where_ = database;
     }
     return Verdict(member, *other_, scrape);
   }
@@ -86,10 +94,13 @@ std::string CheckMembers(Server& server,
                      ", database " + facts.database + (facts.in_recovery ? ", a standby" : "") +
                      "\n";
   Places places(server, **lease, filter);
-  for (const auto& member : members) {
-    std::string name(member->def.name);
+  std::vector<std::optional<std::string>> verdicts;
+  for (const auto& member : members) verdicts.push_back(places.CheckHere(*member, scrape));
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    std::string name(members[i]->def.name);
     name.resize(std::max(name.size() + 1, kColumn), ' ');
-    text.append("  ").append(name).append(places.Check(*member, scrape)).append("\n");
+    if (!verdicts[i]) verdicts[i] = places.CheckThere(*members[i], scrape);
+    text.append("  ").append(name).append(*verdicts[i]).append("\n");
   }
   return text;
 }

@@ -53,6 +53,23 @@ std::string Complaint(std::string_view message) {
   return "libpq does not understand it";
 }
 
+// What libpq accepts and complains of, with the value, at a login only: the '/' or the '@' of a
+// password in a URI that is not escaped makes a port or a host of a part of it.
+std::string Misread(std::string_view key, std::string_view value) {
+  if (key == "port" && value.find_first_not_of("0123456789, ") != std::string_view::npos) {
+    return "its port is no number; in a URI, a password's \"/\" is written %2F";
+  }
+  for (std::size_t begin = 0; key == "host" && begin < value.size();) {
+    const std::size_t end = std::min(value.find(',', begin), value.size());
+    const std::string_view host = value.substr(begin, end - begin);
+    if (!host.starts_with('/') && host.find('@', 1) != std::string_view::npos) {
+      return "its host holds an \"@\"; in a URI, a password's is written %40";
+    }
+    begin = end + 1;
+  }
+  return {};
+}
+
 bool IsSeveral(std::string_view dsn) {
   for (std::size_t comma = dsn.find(','); comma != std::string_view::npos;
        comma = dsn.find(',', comma + 1)) {
@@ -78,7 +95,11 @@ Result<Parameters> ParseDsn(const std::string& dsn) {
   if (!parsed) return Fail(Errc::kConfig, Complaint(message == nullptr ? "" : message));
   Parameters parameters;
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
-    if (option->val != nullptr) parameters.emplace_back(option->keyword, option->val);
+    if (option->val == nullptr) continue;
+    if (std::string why = Misread(option->keyword, option->val); !why.empty()) {
+      return Fail(Errc::kConfig, std::move(why));
+    }
+    parameters.emplace_back(option->keyword, option->val);
   }
   return parameters;
 }

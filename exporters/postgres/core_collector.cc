@@ -86,15 +86,9 @@ class CoreCollector final : public Collector {
         reader);
   }
 
-  // Where all places are taken nobody can try: what the last login was says nothing then.
-  bool Outdated(const LoginState& login, Mono now) const {
-    const Millis interval = watched_.server->options().login_probe_interval;
-    return login.known && now - login.at > interval + LoginGate::kLongestLogin;
-  }
-
   void AddOwn(const Scrape& scrape, bool up, Sink& sink) const {
     const LoginState login = watched_.server->login();
-    if (!Outdated(login, scrape.clock().mono())) sink.Add(kLoginUp, login.up ? 1 : 0);
+    if (!watched_.server->LoginOutdated()) sink.Add(kLoginUp, login.up ? 1 : 0);
     if (login.succeeded > 0) sink.Add(kLoginDuration, login.seconds);
     sink.Add(kLogins, login.succeeded, "ok");
     sink.Add(kLogins, login.failed, "failed");

@@ -103,8 +103,9 @@ class Postgres final : public Exporter {
     } else {
       work = MakeClusterCollector(watched, member);
     }
-    plan.collectors.push_back(
-        {std::string(member->def.name), schedule, std::move(work), member->fingerprint});
+    // Of another server, or as another role, it is another member.
+    plan.collectors.push_back({std::string(member->def.name), schedule, std::move(work),
+                               member->fingerprint + watched.server->key()});
   }
 
   Watched watched_;  // of the last Build

@@ -38,10 +38,16 @@ class ClusterCollector final : public Collector {
   Result<> Run(const Scrape& scrape, Sink& sink) {
     if (flood_ && scrape.clock().mono() < flood_until_) return Fail(*flood_);
     flood_.reset();
+    // Another turn would leave another behind.
+    if (left_ != 0 && watched_.server->budget().There(left_)) {
+      return Fail(Errc::kTimeout, "its last statement had no answer and its backend runs on");
+    }
+    left_ = 0;
     const auto lease = watched_.server->Take(member_->schedule.lane);
     const QueryLimits limits{.series = static_cast<std::int64_t>(member_->schedule.limits.series)};
     auto outcome = RunMember(*member_, **lease, scrape, limits, sink);
     if (!outcome) {
+      left_ = (*lease)->left();
       if ((*lease)->flooded()) {
         flood_ = outcome.error();
         flood_until_ = scrape.clock().mono() + kFloodPause;
@@ -59,6 +65,7 @@ class ClusterCollector final : public Collector {
   const std::shared_ptr<const QueryMember> member_;
   std::optional<Error> flood_{};
   Mono flood_until_{};
+  std::uint64_t left_ = 0;  // by its last run
 };
 
 class DatabaseCollector final : public Collector {

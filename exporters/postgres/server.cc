@@ -36,7 +36,8 @@ std::unique_ptr<Server::Lease> Server::Take(const std::string& lane) {
     session = std::move(idle_[lane]);
   }
   if (!session) {
-    const auto use = lane == kLoginLane ? ServerSession::Use::kProbe : ServerSession::Use::kLane;
+    using Use = ServerSession::Use;
+    const auto use = lane == kLoginLane ? Use::kProbe : lane == kMainLane ? Use::kMain : Use::kSlow;
     session = std::make_unique<ServerSession>(*this, std::string(), use);
   }
   return std::make_unique<Lease>(shared_from_this(), lane, std::move(session));
@@ -52,6 +53,12 @@ std::unique_ptr<ServerSession> Server::Open(std::string database) {
 LoginState Server::login() const {
   const std::scoped_lock lock(mutex_);
   return login_;
+}
+
+bool Server::LoginOutdated() const {
+  const LoginState last = login();
+  return last.known &&
+         clock().mono() - last.at > options().login_probe_interval + LoginGate::kLongestLogin;
 }
 
 Millis Server::LoginPatience() const {

@@ -67,6 +67,9 @@ class Server : public std::enable_shared_from_this<Server> {
   void LoginFailed(const Error& error);
   void GaveUp();
   void LeftNamed();
+  // The last one is of long before the next was due: all places are taken, so nobody could try, and
+  // it says nothing any more.
+  bool LoginOutdated() const;
   // What a scrape waits for a login: a second, or twice what the last one took, as far as
   // connect_timeout goes.
   Millis LoginPatience() const;

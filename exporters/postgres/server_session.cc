@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "exporters/postgres/read_facts.h"
 
@@ -25,6 +26,14 @@ Millis Step(Millis limit) {
     if (value <= limit.count()) best = value;
   }
   return Millis(std::max<Millis::rep>(best, 1));
+}
+
+// A function of the user's may do so too: that is said in the README.
+bool MaySet(std::string_view sql) {
+  constexpr std::string_view kSetConfig = "set_config";
+  return std::ranges::search(sql, kSetConfig, {}, [](unsigned char c) {
+           return static_cast<char>(std::tolower(c));
+         }).begin() != sql.end();
 }
 
 // pg_stat_activity's rows of backends that should be gone.
@@ -56,13 +65,14 @@ void ServerSession::Close() {
     if (unanswered && connection_->named()) server_.LeftNamed();
     UniqueFd last = connection_->Shut();
     if (last) {  // else the server closed it, or was never told who we are
-      server_.budget().Leave(std::move(permit_),
-                             {.last = std::move(last),
-                              .pid = facts_.pooled ? 0 : backend_,  // a pooler's is not ours to end
-                              .started = backend_start_,
-                              .server = server_.key(),
-                              .unanswered = std::move(unanswered),
-                              .dropped = dropped});
+      left_ = server_.budget().Leave(
+          std::move(permit_),
+          {.last = std::move(last),
+           .pid = facts_.pooled ? 0 : backend_,  // a pooler's is not ours to end
+           .started = backend_start_,
+           .server = server_.key(),
+           .unanswered = std::move(unanswered),
+           .dropped = dropped});
     }
     connection_.reset();
   }
@@ -80,10 +90,11 @@ void ServerSession::DropIfBroken() {
   if (connection_ && !connection_->usable()) Close();
 }
 
-// Not while nobody can log in: an old session is better than none.
+// Not while nobody can log in or could try: an old session is better than none.
 bool ServerSession::TooOld(Mono now) const {
   const Millis most = server_.options().session_max_age;
-  return most > Millis(0) && now - logged_in_at_ > most && server_.login().up;
+  return most > Millis(0) && now - logged_in_at_ > most && server_.login().up &&
+         !server_.LoginOutdated();
 }
 
 // One message, one transaction: nothing stays on a connection that may not be ours.
@@ -151,6 +162,7 @@ Result<> ServerSession::EndHalfOpen(const Scrape& scrape) {
 
 Result<> ServerSession::Ready(const Scrape& scrape) {
   ready_ = flooded_ = false;
+  left_by_query_ = 0;
   // Looked at once in a scrape: two system calls before each of its statements would be most of
   // ours.
   if (logged_in_ && looked_at_ != scrape.id()) {
@@ -174,6 +186,7 @@ Result<> ServerSession::Ready(const Scrape& scrape) {
 Result<> ServerSession::Set(const Scrape& scrape, const Settings& wanted) {
   if (settings_ == wanted) return {};
   script_.clear();
+  if (settings_.changed) script_ += "RESET ROLE; RESET ALL; ";
   if (settings_.statement_timeout < Millis(0)) {
     script_ += "SET lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
                "; SET default_transaction_read_only = on"
@@ -271,7 +284,11 @@ Result<> ServerSession::Query(const Scrape& scrape, const Statement& statement, 
     if (done) done = RunPrepared(scrape, statement, reader);
   }
   flooded_ = !done && done.error().code == Errc::kLimit && !connection_->usable();
+  // Users' may have set something for their session: it is not the next one's.
+  if (statement.own_search_path && MaySet(statement.sql)) settings_ = {.changed = true};
+  left_ = 0;
   DropIfBroken();
+  left_by_query_ = flooded_ ? 0 : left_;
   return done;
 }
 

@@ -19,8 +19,8 @@ namespace sidecar::postgres {
 
 class ServerSession final : public Session {
  public:
-  // A lane's comes before what can wait; a visit's is not kept, not even one that is logging in.
-  enum class Use : std::uint8_t { kLane, kProbe, kVisit };
+  // The lanes' come before what can wait; a visit's is not kept, not even one that is logging in.
+  enum class Use : std::uint8_t { kMain, kSlow, kProbe, kVisit };
 
   // `database`: empty for the configured one. The server outlives it.
   ServerSession(Server& server, std::string database, Use use);
@@ -35,6 +35,8 @@ class ServerSession final : public Session {
   void Close();
   // The last query's result was longer than it may be, which cost the connection.
   bool flooded() const { return flooded_; }
+  // What the last query left behind (Budget::There), as nothing ended its statement; 0: nothing.
+  std::uint64_t left() const { return left_by_query_; }
   void ForgetFacts() { facts_at_.reset(); }  // the next run reads them again
   bool logged_in() const { return logged_in_; }
   // A login has had no answer yet; Ready goes on with it.
@@ -44,6 +46,7 @@ class ServerSession final : public Session {
   struct Settings {
     Millis statement_timeout{-1};  // below 0: nothing was set yet
     bool own_search_path = false;
+    bool changed = false;  // by who knows what
     friend bool operator==(const Settings&, const Settings&) = default;
   };
   struct Prepared {
@@ -72,6 +75,7 @@ class ServerSession final : public Session {
                      RowReader& reader);
   void DropIfBroken();
   bool TooOld(Mono now) const;
+  bool lane() const { return use_ == Use::kMain || use_ == Use::kSlow; }
   Mono Now() const { return server_.clock().mono(); }
 
   Server& server_;
@@ -83,6 +87,7 @@ class ServerSession final : public Session {
   LoginGate::Pass pass_;
   Backoff backoff_;
   bool flooded_ = false;
+  std::uint64_t left_ = 0, left_by_query_ = 0;
   std::uint64_t looked_at_ = 0;             // the scrape that looked at it
   bool logged_in_ = false, ready_ = false;  // ready: looked at, and not used since
   Mono login_began_{}, logged_in_at_{};

@@ -11,10 +11,22 @@ namespace sidecar::postgres {
 namespace {
 
 constexpr Millis kBudgetPatience{250};  // a backend that was told to end takes a moment
-constexpr int kLanes = 2;  // main and slow: what each may hold is not for what can wait
 // What a login that was waited for once may take of each further run.
 constexpr Millis kLook{50};
 constexpr Millis kShortWait{200};  // likewise for another's login
+
+Budget::Part PartOf(ServerSession::Use use) {
+  switch (use) {
+    case ServerSession::Use::kMain:
+      return Budget::Part::kMain;
+    case ServerSession::Use::kSlow:
+      return Budget::Part::kSlow;
+    case ServerSession::Use::kProbe:
+    case ServerSession::Use::kVisit:
+      break;
+  }
+  return Budget::Part::kOther;
+}
 
 double Seconds(Mono::duration span) { return std::chrono::duration<double>(span).count(); }
 
@@ -31,11 +43,11 @@ Result<> ServerSession::Begin(const Scrape& scrape) {
     return Fail(Errc::kUnavailable, "an earlier login has had no answer");
   }
   const Budget::Claim claim{.most = static_cast<int>(server_.options().max_connections),
-                            .left_to_others = use_ == Use::kLane ? 0 : kLanes};
+                            .part = PartOf(use_)};
   auto permit = server_.budget().Take(claim, std::min(kBudgetPatience, Millis(scrape.LeftMs())));
   if (!permit) {
     // Its own sessions have the places of a lane: the server keeps them, which may end any moment.
-    if (use_ == Use::kLane) permit.error().code = Errc::kUnavailable;
+    if (lane()) permit.error().code = Errc::kUnavailable;
     return Fail(std::move(permit.error()));
   }
   login_began_ = Now();
@@ -95,7 +107,7 @@ Result<Connection::Progress> ServerSession::Advance(const Scrape& scrape) {
 // What has no answer by then the lane's next run goes on with. Nothing is kept of a visit, and who
 // asked for --once has all the time that there is.
 Scrape ServerSession::ForLogin(const Scrape& scrape) const {
-  return use_ == Use::kLane && !scrape.waits() ? scrape.Within(server_.LoginPatience()) : scrape;
+  return lane() && !scrape.waits() ? scrape.Within(server_.LoginPatience()) : scrape;
 }
 
 Result<> ServerSession::Login(const Scrape& scrape) {

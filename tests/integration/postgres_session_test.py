@@ -89,6 +89,34 @@ class Login(unittest.TestCase):
         self.assertNotIn("hunter2secret", done.stdout + done.stderr)
         done = once("--once", DATA_SOURCE_NAME=dsn.replace("user=monitor", "user=hunter"))
         self.assertNotIn("hunter2secret", done.stdout + done.stderr)
+        uri = f"postgres://monitor:HIDDEN@127.0.0.1:{self.server.port}/postgres"
+        for shown in (f"host=127.0.0.1 port={self.server.port} user=monitor dbname=postgres "
+                      r"password='hunter2\'s secret'", uri.replace("HIDDEN", "hunter2 secret"),
+                      f"{uri.replace(':HIDDEN', '')}?password=hunter2%20s ecret"):
+            with self.subTest(shown), pg.exporter(
+                    self.server, env={"SIDECAR_POSTGRES_DSN": shown}) as exporter:
+                page = support.request(exporter.port, "/config").text
+                line = next(line for line in page.splitlines() if line.startswith("dsn = "))
+                for kept in ("127.0.0.1", str(self.server.port), "monitor", "***"):
+                    self.assertIn(kept, line)
+                self.assertNotRegex(line, "hunter2|ecret")
+                self.assertNotRegex(exporter.output(), "hunter2|ecret")
+        with support.scratch() as folder, pg.exporter(
+                self.server, "--web.enable-lifecycle", "--no-config.watch", folder=folder,
+                config=f'[postgres]\ndsn = "{self.server.dsn()}"\n') as exporter:
+            for faulty in (uri + "?bogus=1", uri + "?passfile=/x&bogus=1",
+                           uri.replace("HIDDEN", "a/HIDDEN"), uri.replace("HIDDEN", "a@HIDDEN"),
+                           "host=h password HIDDEN", r"password=a\\ HIDDEN bogus=1"):
+                with self.subTest(faulty):
+                    (folder / "postgres.toml").write_text(
+                        f'[postgres]\ndsn = "{faulty.replace("HIDDEN", "topsecret")}"\n')
+                    answer = support.request(exporter.port, "/-/reload", "POST")
+                    self.assertNotEqual(answer.status, 200)
+                    self.assertIn("dsn", answer.text)
+                    self.assertNotIn("topsecret", answer.text)
+            self.assertNotIn("topsecret", exporter.output())
+            done = once("--config.check", f"--config.file={folder / 'postgres.toml'}")
+            self.assertNotIn("topsecret", done.stdout + done.stderr)
 
     def test_once_waits_for_every_database(self):
         self.server.sql("CREATE DATABASE another")

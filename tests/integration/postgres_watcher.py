@@ -118,5 +118,6 @@ def watched(test, config="", databases=(), tail=OFTEN):
         text = f'[postgres]\ndsn = "{server.dsn()}"\n{config}{tail}'
         with pg.exporter(server, config=text, folder=folder) as exporter:
             watcher = Watcher(test, server, exporter)
+            watcher.folder = folder
             watcher.until(watcher.well, 20, "it works before the fault")
             yield watcher

@@ -59,6 +59,73 @@ TEST(EngineSwap, NeverRunsANameTwiceAtOnceAcrossGenerationsAndLanes) {
   EXPECT_EQ(inside.most, 1);
 }
 
+// Runs until it is asked to stop.
+CollectFn Obeys(Gate& gate) {
+  return [&gate](const Scrape& scrape, Sink&) {
+    const std::stop_callback cut(scrape.stop(), [&gate] { gate.Open(); });
+    gate.Pass();
+    return Result<>();
+  };
+}
+
+// It runs on without a scrape that waits for it.
+void LeaveRunning(EngineHarness& h, Gate& gate, std::string fingerprint) {
+  h.Swap(Collects("long", Obeys(gate), {.timeout = Millis(600'000)}, std::move(fingerprint)));
+  auto scrape = h.GatherLater({.timeout = Millis(100)});
+  gate.AwaitEntered(1);
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
+  h.clock.Advance(Millis(100));
+  scrape.get();
+}
+
+TEST(EngineSwap, StopsWhatRunsForNobodyOfAMemberThatIsGone) {
+  EngineHarness h;
+  Gate gate;
+  LeaveRunning(h, gate, "one");
+  h.Swap(Collects("other", Gives("other", 1), kMinute));
+  EXPECT_THAT(h.Gather({.wait_for_background = true}), HasSubstr("other_value 1\n"));
+  EXPECT_EQ(h.Errors("long", "timeout"), 1) << "of the scrape that left";
+}
+
+TEST(EngineSwap, StopsWhatRunsForNobodyOfAMemberThatWasChanged) {
+  EngineHarness h;
+  Gate gate;
+  LeaveRunning(h, gate, "one");
+  h.Swap(Collects("long", Gives("long", 2), {}, "two"));
+  EXPECT_THAT(h.Gather(), AllOf(HasSubstr("long_value 2\n"), HasSubstr(Success("long", true))));
+  EXPECT_EQ(h.Errors("long", "timeout"), 1);
+}
+
+TEST(EngineSwap, ServesWhatAnOlderPlanMadeForAsLongAsThatOneHad) {
+  EngineHarness h;
+  Gate gate;
+  std::atomic<int> runs = 0;
+  const auto work = [&](const Scrape&, Sink& sink) {
+    PutValue(sink, "b", ++runs);
+    if (runs > 1) gate.Pass();
+    return Result<>();
+  };
+  h.Swap(Collects("b", work, {.interval = Millis(10'000), .max_age = Millis(60'000)}, "one"));
+  EXPECT_THAT(h.Gather({.wait_for_background = true}), HasSubstr("b_value 1\n"));
+  h.clock.Advance(Millis(55'000));
+  h.Swap(Collects("b", work, {.interval = Millis(10'000), .max_age = Millis(20'000)}, "one"));
+  gate.AwaitEntered(1);
+  EXPECT_THAT(h.Gather(), HasSubstr("b_value 1\n"));
+  gate.Open();
+  h.AwaitState("b", "idle");
+  EXPECT_THAT(h.Gather(), HasSubstr("b_value 2\n"));
+}
+
+TEST(EngineSwap, LetsARunGoOnWhoseMemberIsTheSame) {
+  EngineHarness h;
+  Gate gate;
+  LeaveRunning(h, gate, "one");
+  h.Swap(Collects("long", Gives("long", 2), {}, "one"));
+  EXPECT_EQ(h.StatusOf("long").state, "running");
+  gate.Open();
+  h.AwaitState("long", "idle");
+}
+
 TEST(EngineSwap, DoesNotStartAHungMemberAgain) {
   EngineHarness h;
   Gate gate;

@@ -55,26 +55,6 @@ TEST(Values, WritesTomlThatTomlReads) {
   EXPECT_EQ(TomlKey(""), "\"\"");
 }
 
-TEST(Values, MasksCredentialsInText) {
-  EXPECT_EQ(MaskCredentials("postgres://u:p@w@h:1/d?sslpassword=x&a=b"),
-            "postgres://u:***@h:1/d?sslpassword=***&a=b");
-  EXPECT_EQ(MaskCredentials("host=h Password = 'a b' port=1"), "host=h Password = *** port=1");
-  EXPECT_EQ(MaskCredentials("password=p\"q"), "password=***");
-  EXPECT_EQ(MaskCredentials("password='open"), "password=***");
-  EXPECT_EQ(MaskCredentials("postgres://u@h:1/d"), "postgres://u@h:1/d");
-  EXPECT_EQ(MaskCredentials("password_file=/x"), "password_file=/x");
-  EXPECT_EQ(MaskCredentials("password"), "password");
-  EXPECT_EQ(MaskCredentials("://"), "://");
-}
-
-TEST(Values, FindsTheValueOfASecretInALine) {
-  EXPECT_EQ(FindSecretValue("api_token = \"x\""), 11U);
-  EXPECT_EQ(FindSecretValue("a = { PASSWORD = 1 }"), 16U);
-  EXPECT_EQ(FindSecretValue("password_file = \"/x\""), std::string_view::npos);
-  EXPECT_EQ(FindSecretValue("password"), std::string_view::npos);
-  EXPECT_EQ(FindSecretValue("enabled = true"), std::string_view::npos);
-}
-
 TEST(Values, ReplacesWhatATerminalWouldObey) {
   EXPECT_EQ(Printable("a\x1b[31m\xff\tb\xc2\x9b\xc3\xa9"), "a?[31m?\tb?\xc3\xa9");
 }

@@ -105,24 +105,26 @@ TEST_F(BudgetTest, GivesUpOnAFloodAtOnceWhereThereIsNobodyToAskAbout) {
   EXPECT_EQ(budget_->use().half_open, 0);
 }
 
-TEST_F(BudgetTest, NamesTheBackendsOfAServerThatAreToBeEnded) {
-  Pair one, two, silent;
-  for (auto* const pair : {&one, &two, &silent}) {
+TEST_F(BudgetTest, NamesTheBackendsThatAreToBeEnded) {
+  std::array<Pair, 4> pairs;
+  std::array<Budget::Rest, 4> rests = {{{.pid = 7, .started = "1.5", .server = "this"},
+                                        {.pid = 8, .started = "2.5", .server = "other"},
+                                        {.pid = 9, .server = "other"},
+                                        {.server = "this"}}};
+  for (std::size_t i = 0; i < rests.size(); ++i) {
     auto permit = budget_->Take({.most = 9}, Millis(0));
     ASSERT_TRUE(permit);
-    budget_->Leave(std::move(*permit), {.last = std::move(pair->ours),
-                                        .pid = pair == &one   ? 7
-                                               : pair == &two ? 8
-                                                              : 0,
-                                        .started = "1.5",
-                                        .server = pair == &two ? "other" : "this"});
+    rests[i].last = std::move(pairs[i].ours);
+    budget_->Leave(std::move(*permit), std::move(rests[i]));
   }
-  const std::vector<std::pair<int, std::string>> expected = {{7, "1.5"}};
-  EXPECT_EQ(budget_->HalfOpen("this"), expected);
-  budget_->Gone("other", 7);  // a number says nothing on another server
-  EXPECT_EQ(budget_->HalfOpen("this"), expected);
+  using Backends = std::vector<std::pair<int, std::string>>;
+  const Backends both = {{7, "1.5"}, {8, "2.5"}};
+  EXPECT_EQ(budget_->HalfOpen("this"), both) << "also what a reload calls otherwise now";
+  budget_->Gone("this", 8);  // that it is not here says nothing of another server
+  budget_->Gone("other", 7);
+  EXPECT_EQ(budget_->HalfOpen("this"), both);
   budget_->Gone("this", 7);
-  EXPECT_TRUE(budget_->HalfOpen("this").empty());
+  EXPECT_EQ(budget_->HalfOpen("this"), Backends({{8, "2.5"}}));
 }
 
 TEST_F(BudgetTest, CountsALoginThatHadNoAnswerForAsLongAsItsSocketIsThere) {
@@ -210,16 +212,17 @@ TEST_F(BudgetTest, LetsTheKernelFindThatAHostHasVanished) {
   EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 120'000);
 }
 
-class YieldingTest : public BudgetTest {
+class PartsTest : public BudgetTest {
  protected:
   using Permits = std::vector<Budget::Permit>;
-  bool Take(int most, int left_to_others) {
-    auto permit = budget_->Take({.most = most, .left_to_others = left_to_others}, Millis(0));
+  bool Take(Budget::Part part) {
+    auto permit = budget_->Take({.most = 4, .part = part}, Millis(0));
     if (permit) permits_.push_back(std::move(*permit));
     return permit.has_value();
   }
-  bool Lane(int most) { return Take(most, 0); }
-  bool Visit(int most) { return Take(most, 2); }
+  bool Main() { return Take(Budget::Part::kMain); }
+  bool Slow() { return Take(Budget::Part::kSlow); }
+  bool Visit() { return Take(Budget::Part::kOther); }
   void Abandon(Pair& pair, std::string database) {  // the one that was taken last
     budget_->Leave(
         std::move(permits_.back()),
@@ -230,38 +233,44 @@ class YieldingTest : public BudgetTest {
   Permits permits_;
 };
 
-TEST_F(YieldingTest, OfFourOneIsSharedByWhatCanWaitAndOneIsSpared) {
-  EXPECT_TRUE(Lane(4) && Lane(4) && Visit(4));
-  EXPECT_FALSE(Visit(4));
-  EXPECT_TRUE(Lane(4)) << "a session is made anew";
-  EXPECT_FALSE(Lane(4));
+TEST_F(PartsTest, OfFourOneIsSharedByWhatCanWaitAndOneIsSpared) {
+  EXPECT_TRUE(Main() && Slow() && Visit());
+  EXPECT_FALSE(Visit());
+  EXPECT_TRUE(Main()) << "a session is made anew";
+  EXPECT_FALSE(Main());
 }
 
-TEST_F(YieldingTest, WhatAVisitLeftBehindTakesTheSparePlaceInsteadOfTheNextVisits) {
+TEST_F(PartsTest, WhatAVisitLeftBehindTakesTheSparePlaceInsteadOfTheNextVisits) {
   Pair first, second;
-  EXPECT_TRUE(Lane(4) && Lane(4) && Visit(4));
+  EXPECT_TRUE(Main() && Slow() && Visit());
   Abandon(first, "x");
   EXPECT_TRUE(budget_->Unanswered("this", "x"));
   EXPECT_TRUE(budget_->Unanswered("this"));
   EXPECT_FALSE(budget_->Unanswered("other"));
   EXPECT_FALSE(budget_->Unanswered("this", "y"));
   EXPECT_FALSE(budget_->Unanswered("other", "x"));
-  EXPECT_TRUE(Visit(4));
+  EXPECT_TRUE(Visit());
   Abandon(second, "y");
-  EXPECT_FALSE(Visit(4)) << "four are there";
+  EXPECT_FALSE(Visit()) << "four are there";
   first.backend.Reset();
   EXPECT_FALSE(budget_->Unanswered("this", "x"));
-  EXPECT_TRUE(Visit(4));
+  EXPECT_TRUE(Visit());
 }
 
-TEST_F(YieldingTest, GivesUpNoPlaceThatDoesNotHelp) {
-  EXPECT_TRUE(Visit(4) && Visit(4) && Lane(4));
-  for (int pid = 1; pid <= 3; ++pid) {  // the lane's has been lost for longest
+TEST_F(PartsTest, GivesUpNoPlaceThatDoesNotHelp) {
+  const auto lose = [&](int pid) {
     budget_->Leave(std::move(permits_.back()), {.pid = pid, .started = "1.5", .server = "this"});
     permits_.pop_back();
-  }
+  };
+  EXPECT_TRUE(Main());  // has been lost for longest
+  lose(1);
+  EXPECT_TRUE(Visit());
+  lose(2);
+  EXPECT_TRUE(Visit());
+  lose(3);
+  EXPECT_FALSE(Visit());
   clock_.Advance(Millis(600'001));
-  EXPECT_TRUE(Visit(4));
+  EXPECT_TRUE(Visit());
   EXPECT_EQ(budget_->use().half_open, 2) << "one of its own part";
 }
 
@@ -275,33 +284,81 @@ TEST_F(BudgetTest, GivesUpNoPlaceWhereSomebodyHasJustGotIn) {
   EXPECT_FALSE(Take());
 }
 
-TEST_F(YieldingTest, WhatIsLostStaysWhereItsPlaceIsNotTheOneThatIsMissing) {
-  EXPECT_TRUE(Lane(4));
+TEST_F(PartsTest, WhatIsLostStaysWhereItsPlaceIsNotTheOneThatIsMissing) {
+  Pair left;
+  EXPECT_TRUE(Main());
   budget_->Leave(std::move(permits_.back()), {.pid = 8, .started = "1.5", .server = "this"});
   permits_.pop_back();
   clock_.Advance(Millis(600'001));
-  EXPECT_TRUE(Visit(4) && Visit(4));
-  EXPECT_FALSE(Visit(4)) << "two are there for what can wait";
-  EXPECT_EQ(budget_->use().half_open, 1);
+  EXPECT_TRUE(Visit());
+  Abandon(left, "x");
+  EXPECT_TRUE(Visit());
+  EXPECT_FALSE(Visit()) << "two are there for what can wait";
+  EXPECT_EQ(budget_->use().half_open, 2);
 }
 
-TEST_F(YieldingTest, ALoginThatWasRefusedIsNotOneWithoutAnAnswer) {
+TEST_F(PartsTest, ALoginThatWasRefusedIsNotOneWithoutAnAnswer) {
   Pair pair;
-  EXPECT_TRUE(Visit(4));
+  EXPECT_TRUE(Visit());
   budget_->Leave(std::move(permits_.back()), {.last = std::move(pair.ours), .server = "this"});
   EXPECT_EQ(budget_->use().half_open, 1) << "its backend takes a moment";
   EXPECT_FALSE(budget_->Unanswered("this", ""));
   EXPECT_FALSE(budget_->Unanswered("this"));
 }
 
-TEST_F(YieldingTest, TwoThatAreLeftBehindDoNotTakeThePlacesOfTheLanes) {
+TEST_F(PartsTest, TwoThatAreLeftBehindDoNotTakeThePlacesOfTheLanes) {
   Pair first, second;
-  EXPECT_TRUE(Visit(4));
+  EXPECT_TRUE(Visit());
   Abandon(first, "x");
-  EXPECT_TRUE(Visit(4));
+  EXPECT_TRUE(Visit());
   Abandon(second, "y");
-  EXPECT_FALSE(Visit(4));
-  EXPECT_TRUE(Lane(4) && Lane(4));
+  EXPECT_FALSE(Visit());
+  EXPECT_TRUE(Main() && Slow());
+}
+
+TEST_F(PartsTest, ASlowSessionHasAPlaceWhereItsLastBackendRunsOnAndNoThird) {
+  Pair first, second;
+  EXPECT_TRUE(Main() && Slow());
+  Abandon(first, "");
+  EXPECT_TRUE(Slow());
+  Abandon(second, "");
+  EXPECT_FALSE(Slow());
+  EXPECT_TRUE(Main()) << "the spare one";
+}
+
+TEST_F(PartsTest, AVisitHasAPlaceWhereASlowSessionsBackendRunsOn) {
+  Pair left;
+  EXPECT_TRUE(Main() && Slow());
+  Abandon(left, "");
+  EXPECT_TRUE(Slow());
+  EXPECT_TRUE(Visit());
+  EXPECT_FALSE(Visit());
+  EXPECT_FALSE(Main()) << "four are there";
+}
+
+TEST_F(PartsTest, NobodyElseTakesTheMainSessionsLastPlace) {
+  std::array<Pair, 3> left;
+  EXPECT_TRUE(Visit());
+  Abandon(left[0], "x");
+  EXPECT_TRUE(Slow());
+  Abandon(left[1], "");
+  EXPECT_TRUE(Slow());
+  Abandon(left[2], "");
+  EXPECT_FALSE(Visit());
+  EXPECT_FALSE(Slow());
+  EXPECT_TRUE(Main());
+}
+
+TEST_F(BudgetTest, KnowsWhetherWhatWasLeftIsThere) {
+  Pair pair;
+  auto permit = Take();
+  ASSERT_TRUE(permit);
+  const std::uint64_t left = budget_->Leave(std::move(*permit), {.last = std::move(pair.ours)});
+  EXPECT_NE(left, 0U);
+  EXPECT_TRUE(budget_->There(left));
+  EXPECT_FALSE(budget_->There(left + 1));
+  pair.backend.Reset();
+  EXPECT_FALSE(budget_->There(left));
 }
 
 TEST_F(BudgetTest, MovesAPermitWithoutLosingOrDoublingIt) {

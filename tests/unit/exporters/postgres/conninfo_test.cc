@@ -134,7 +134,8 @@ TEST(ConninfoTest, RefusesWhatIsNoConnectionStringWithoutRepeatingIt) {
   for (const char* const dsn :
        {"hunter2", "password='hunter2", "password=x hunter2", "hunter2=x",
         "postgresql://u:hunter2%zz@db/x", "postgresql://u:p@[hunter2", "postgresql://db/x?hunter2",
-        "postgresql://db/x?hunter2=1", "postgresql://db/x?sslmode=a=hunter2"}) {
+        "postgresql://db/x?hunter2=1", "postgresql://db/x?sslmode=a=hunter2",
+        "postgres://u:pa/hunter2@h", "postgres://u:p@hunter2@h"}) {
     const auto parsed = ParseDsn(dsn);
     ASSERT_FALSE(parsed) << dsn;
     EXPECT_EQ(parsed.error().code, Errc::kConfig);
