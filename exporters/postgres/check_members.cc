@@ -95,6 +95,7 @@ std::string CheckMembers(Server& server,
                      "\n";
   Places places(server, **lease, filter);
   std::vector<std::optional<std::string>> verdicts;
+  verdicts.reserve(members.size());
   for (const auto& member : members) verdicts.push_back(places.CheckHere(*member, scrape));
   for (std::size_t i = 0; i < members.size(); ++i) {
     std::string name(members[i]->def.name);

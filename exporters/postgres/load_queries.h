@@ -35,9 +35,10 @@ class OwnedQueryDef {
 enum class QueryOrigin : std::uint8_t { kUser, kBuiltin };
 OwnedQueryDef LoadQuery(TableReader& table, QueryOrigin origin);
 
-// Rules between definitions: no name twice, no family with two kinds or as one of the exporter's
-// own. Rejects at the tables, which are those that `queries` were loaded from. A query that has a
-// built-in's name replaces it.
+// Rules between definitions: no name twice, no family with two kinds, no sample of two families,
+// also not of the built-ins', whose names stay theirs where they are switched off. Rejects at the
+// tables, which are those that `queries` were loaded from. A query that has a built-in's name
+// replaces it.
 void CheckQueries(std::span<TableReader> tables, std::span<const OwnedQueryDef> queries);
 
 }  // namespace sidecar::postgres

@@ -1,13 +1,15 @@
 #include "exporters/postgres/native.h"
 
 #include "exporters/postgres/natives.h"
+#include "exporters/postgres/setting_name.h"
 
 namespace sidecar::postgres {
 
 const NativeSpec* FindNative(std::string_view name) {
-  static constexpr NativeSpec kNatives[] = {{"blocking", &MakeBlocking},
-                                            {"settings", &MakeSettings},
-                                            {"stat_statements", &MakeStatements}};
+  static constexpr NativeSpec kNatives[] = {
+      {"blocking", &MakeBlocking, &BlockingFamilies},
+      {"settings", &MakeSettings, &SettingsFamilies, kSettingPrefix},
+      {"stat_statements", &MakeStatements, &StatementsFamilies}};
   for (const NativeSpec& native : kNatives) {
     if (native.name == name) return &native;
   }

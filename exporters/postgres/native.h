@@ -7,6 +7,8 @@
 //   if (def.metrics.empty()) native = FindNative(def.name)->make(table);
 
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "common/config/table_reader.h"
 #include "exporters/postgres/run_query.h"
@@ -25,6 +27,9 @@ struct NativeSpec {
   // Reads its options from [postgres.collectors.NAME], also over a describing table. The table may
   // be gone once it returns, the definition stays.
   std::unique_ptr<Native> (*make)(TableReader& table);
+  std::vector<FamilyInfo> (*families)();
+  // Beside them gauges whose names begin so: which ones, the server decides.
+  std::string_view prefix{};
 };
 
 const NativeSpec* FindNative(std::string_view name);

@@ -31,6 +31,7 @@ struct Versions {
   static constexpr int kMost = 9'999'999;
   int from = 0, to = kMost;
   constexpr bool Has(int version) const { return from <= version && version <= to; }
+  constexpr bool Meets(const Versions& other) const { return from <= other.to && other.from <= to; }
   friend constexpr bool operator==(const Versions&, const Versions&) = default;
 };
 

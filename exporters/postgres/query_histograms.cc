@@ -11,15 +11,15 @@ namespace sidecar::postgres {
 
 Result<> QueryRows::FindHistogram(std::span<const Column> columns, Metric& metric) const {
   const HistogramColumns& names = metric.def->histogram;
-  const std::pair<std::string_view, std::size_t*> wanted[] = {
-      {names.bounds, &metric.bounds},
-      {names.counts, &metric.counts},
-      {names.sum, &metric.sum},
-      {names.count, &metric.count},
-      {names.exemplar_value, &metric.exemplar_value},
-      {names.exemplar_time, &metric.exemplar_time}};
+  std::vector<std::pair<std::string_view, std::size_t*>> wanted = {{names.bounds, &metric.bounds},
+                                                                   {names.counts, &metric.counts},
+                                                                   {names.sum, &metric.sum},
+                                                                   {names.count, &metric.count}};
+  if (!names.exemplar_value.empty()) {
+    wanted.emplace_back(names.exemplar_value, &metric.exemplar_value);
+    wanted.emplace_back(names.exemplar_time, &metric.exemplar_time);
+  }
   for (const auto& [name, index] : wanted) {
-    if (name.empty()) continue;
     auto column = Find(columns, name);
     if (!column) return Fail(std::move(column.error()));
     *index = *column;
@@ -36,7 +36,7 @@ Result<std::vector<double>> QueryRows::Numbers(std::span<const Cell> cells, cons
                                                std::size_t column) const {
   auto numbers = ParseNumbers(*cells[column]);
   if (!numbers) return Fail(std::move(numbers.error()).Wrap(Where(column)));
-  if (column == metric.bounds || column == metric.exemplar_value) {
+  if (column == metric.bounds) {
     for (double& number : *numbers) number = Scaled(metric, number);
   }
   return numbers;
@@ -68,7 +68,7 @@ Result<> QueryRows::ReadHistogram(std::span<const Cell> cells, Metric& metric) {
     return Fail(Errc::kParse, Where(metric.counts) + ": cumulative counts never fall, up to count");
   }
   exemplars_.clear();
-  if (!metric.exemplar_labels.empty()) {
+  if (metric.exemplar_value != kNoColumn) {
     if (auto read = ReadExemplars(cells, metric); !read) return read;
   }
   auto admitted = Admit(bounds->size() + 3);

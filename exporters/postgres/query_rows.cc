@@ -253,6 +253,10 @@ Result<> QueryRows::ReadMetric(std::span<const Cell> cells, Metric& metric) {
     value = *read;
   }
   if (!value) return {};
+  if (metric.def->kind == Kind::kCounter && *value < 0) {
+    return Fail(Errc::kParse,
+                Where(metric.column) + ": a counter below 0: " + Quoted(*cells[metric.column]));
+  }
   if (metric.def->aggregate != Aggregate::kNone) {
     Total(metric, *value);
     return {};

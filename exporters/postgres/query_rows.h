@@ -43,14 +43,15 @@ class QueryRows final : public RowReader {
     std::vector<std::vector<std::string>> group_values;
     std::size_t group = 0;  // of this row
   };
+  static constexpr std::size_t kNoColumn = static_cast<std::size_t>(-1);
   struct Metric {
     const MetricDef* def;
     Sink::Handle family;
     std::size_t labels;     // index of label_sets_
     std::size_t place = 0;  // among the metrics of its labels
-    std::size_t column = 0;
-    std::size_t bounds = 0, counts = 0, sum = 0, count = 0;
-    std::size_t exemplar_value = 0, exemplar_time = 0;
+    std::size_t column = kNoColumn;
+    std::size_t bounds = kNoColumn, counts = kNoColumn, sum = kNoColumn, count = kNoColumn;
+    std::size_t exemplar_value = kNoColumn, exemplar_time = kNoColumn;
     std::vector<std::size_t> exemplar_labels{};
     double divisor = 0;  // of a scale like 0.001, which a product would get wrong by a digit
     std::vector<std::optional<double>> totals{};  // by group

@@ -56,7 +56,7 @@ double Times(double value, double factor) {
 
 Result<SettingMetric> NameSetting(std::string_view name, std::string_view setting,
                                   std::string_view unit, std::string_view vartype) {
-  SettingMetric metric{"pg_settings_" + std::string(name), 0};
+  SettingMetric metric{std::string(kSettingPrefix).append(name), 0};
   for (char& c : metric.name) {
     if (c == '.' || c == '-') c = '_';
   }

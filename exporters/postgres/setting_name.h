@@ -13,6 +13,8 @@
 
 namespace sidecar::postgres {
 
+inline constexpr std::string_view kSettingPrefix = "pg_settings_";
+
 struct SettingMetric {
   std::string name;
   double value;

@@ -97,19 +97,22 @@ class DbasPath(WithServer):
 
 
 class Copies(WithServer):
-    """A built-in's TOML under another name gives the same bytes."""
+    """A built-in's TOML under another name gives the same bytes, but for those that C++ reads."""
 
     def test_each_copy_gives_byte_identical_samples(self):
         self.server.sql("CREATE TABLE t AS SELECT generate_series(1, 100)",
                         "SELECT pg_create_physical_replication_slot('s', true)")
         families = {}
+        read_by_cpp = set()
         quick = ""
         for path in sorted(COLLECTORS.glob("*.toml")):
             toml = path.read_text()
             query, = tomllib.loads(toml)["postgres"]["queries"]
-            if "metrics" not in query:
-                continue
             name = query["name"]
+            self.assertEqual("metrics" not in query, name in READ_BY_CPP, name)
+            if name in READ_BY_CPP:
+                read_by_cpp.add(name)
+                continue
             families[name] = {metric["name"] for metric in query["metrics"]}
             copy, count = re.subn(f'^name = "{name}"$', f'name = "copy_{name}"', toml, flags=re.M)
             self.assertEqual(count, 1)
@@ -117,12 +120,24 @@ class Copies(WithServer):
                 copy = re.sub(r'^interval = ".*"$', 'interval = "1s"', copy, flags=re.M)
                 quick += f'[postgres.collectors.{name}]\ninterval = "1s"\n'
             (self.folder / path.name).write_text(copy)
+        self.assertEqual(read_by_cpp, READ_BY_CPP)
         (self.folder / "quick.toml").write_text(quick)
         exporter = self.exporter()
         self.assertGreater(len(families), 20)
         for name, names in families.items():
             with self.subTest(name):
                 self.compare(exporter, name, names)
+
+    def test_the_three_whose_rows_cpp_reads_are_refused_under_another_name(self):
+        for name in sorted(READ_BY_CPP):
+            with self.subTest(name):
+                toml = (COLLECTORS / f"{name}.toml").read_text()
+                mine = self.folder / "mine.toml"
+                mine.write_text(toml.replace(f'name = "{name}"', f'name = "copy_{name}"'))
+                checked = self.check()
+                self.assertNotEqual(checked.returncode, 0)
+                self.assertIn("'metrics' is missing", checked.stdout + checked.stderr)
+                self.assertIn(f"`{name}`", README.read_text())
 
     def compare(self, exporter, name, names):
         """Counters of the server move between two scrapes: soon enough two of them agree."""
@@ -138,6 +153,8 @@ class Copies(WithServer):
             self.assertEqual(*seen)
             self.fail(f"{name} has no samples")
 
+
+READ_BY_CPP = {"blocking", "settings", "stat_statements"}
 
 # Those that have no rows on a quiet primary of 15.
 QUIET = {"stat_checkpointer", "stat_progress_vacuum", "stat_replication"}
@@ -176,6 +193,29 @@ enabled = false
         self.assertIsNone(support.value(text, "pg_locks_count"))
         self.assertNotIn("locks", support.successes(text, "pg"))
         self.assertEqual(support.successes(text, "pg")["roles"], 1)
+
+
+class Counters(WithServer):
+    """A counter below 0 would be a reset to Prometheus at each step down."""
+
+    def test_a_counter_below_zero_costs_its_collector_only(self):
+        (self.folder / "mine.toml").write_text("""
+[[postgres.queries]]
+name = "below"
+sql = "SELECT -5 AS below_total"
+metrics = [{ name = "below_total", type = "counter", help = "Below." }]
+[[postgres.queries]]
+name = "above"
+sql = "SELECT 5 AS above_total"
+metrics = [{ name = "above_total", type = "counter", help = "Above." }]
+""")
+        text = self.exporter().scrape().text
+        self.assertIsNone(support.value(text, "below_total"))
+        self.assertEqual(support.value(text, "above_total"), 5)
+        self.assertEqual(support.successes(text, "pg")["below"], 0)
+        self.assertEqual(support.successes(text, "pg")["above"], 1)
+        self.assertGreaterEqual(support.value(text, "sidecar_collector_errors_total",
+                                              collector="below", reason="parse"), 1)
 
 
 class Orders(WithServer):

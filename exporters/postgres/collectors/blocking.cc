@@ -74,6 +74,9 @@ class Blocking final : public Native {
 
 }  // namespace
 
+std::vector<FamilyInfo> BlockingFamilies() {
+  return {kBlocked.info(), kRoots.info(), kWait.info(), kDepth.info()};
+}
 std::unique_ptr<Native> MakeBlocking(TableReader&) { return std::make_unique<Blocking>(); }
 
 }  // namespace sidecar::postgres

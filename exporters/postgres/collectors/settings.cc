@@ -60,6 +60,7 @@ class Settings final : public Native {
 
 }  // namespace
 
+std::vector<FamilyInfo> SettingsFamilies() { return {kPending.info(), kPendingSetting.info()}; }
 std::unique_ptr<Native> MakeSettings(TableReader&) { return std::make_unique<Settings>(); }
 
 }  // namespace sidecar::postgres

@@ -67,6 +67,9 @@ constexpr Shown kShown[] = {
     {"pg_stat_statements_wal_bytes_total", "WAL written.", kWalBytes, 1, true},
 };
 constexpr std::string_view kLabels[] = {"user", "datname", "queryid"};
+FamilyInfo InfoOf(const Shown& shown) {
+  return {shown.name, shown.help, {}, Kind::kCounter, kLabels};
+}
 
 constexpr auto kEntries =
     Gauge("pg_stat_statements_entries", "Statements that the extension knows.");
@@ -175,7 +178,7 @@ class Statements final : public Native {
     const auto statements = tracker_.Shown();
     for (const Shown& shown : kShown) {
       if (shown.since_18 && !since_18) continue;
-      auto family = sink.Declare({shown.name, shown.help, {}, Kind::kCounter, kLabels});
+      auto family = sink.Declare(InfoOf(shown));
       if (!family) return Fail(std::move(family.error()));
       const auto put = [&](const auto& user, const auto& database, const std::string& query,
                            const StatementNumbers& numbers) {
@@ -229,6 +232,12 @@ class Statements final : public Native {
 };
 
 }  // namespace
+
+std::vector<FamilyInfo> StatementsFamilies() {
+  std::vector<FamilyInfo> families{kEntries.info(), kQueryId.info()};
+  for (const Shown& shown : kShown) families.push_back(InfoOf(shown));
+  return families;
+}
 
 std::unique_ptr<Native> MakeStatements(TableReader& table) {
   Options options;

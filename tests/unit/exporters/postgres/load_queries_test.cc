@@ -4,6 +4,7 @@
 
 #include "common/config/document.h"
 #include "exporters/postgres/builtins.h"
+#include "exporters/postgres/metric_samples.h"
 #include "exporters/postgres/native.h"
 #include "tests/support/golden.h"
 
@@ -31,6 +32,20 @@ Loaded Load(const std::string& toml, QueryOrigin origin = QueryOrigin::kUser) {
   CheckQueries(tables, loaded.queries);
   if (auto read = root.Finish(); !read) loaded.faults = read.error().message;
   return loaded;
+}
+
+// A query called `name` with these metrics, an inline table each.
+std::string Metrics(const std::string& name, const std::string& metrics) {
+  return "[[postgres.queries]]\nname = \"" + name + "\"\nsql = \"SELECT 1\"\nmetrics = [" +
+         metrics + "]\n";
+}
+std::string Metric(const std::string& name, const std::string& type) {
+  const std::string columns =
+      type == "histogram" ? ", bounds = \"b\", counts = \"c\", sum = \"s\", count = \"n\"" : "";
+  return "{ name = \"" + name + "\", type = \"" + type + "\", help = \"H.\"" + columns + " }";
+}
+std::string Histogram(const std::string& keys) {
+  return Metrics("q", "{name=\"h\", type=\"histogram\", help=\"H.\", " + keys + "}");
 }
 
 // A query of one gauge n with these lines more, in the table of the query and of the metric.
@@ -209,18 +224,78 @@ TEST(LoadQuery, AllowsAMetricTwiceForOtherVersionsOnly) {
 }
 
 TEST(LoadQuery, WantsAllColumnsOfHistogramsAndExemplars) {
-  const auto histogram = [](const std::string& keys) {
-    return Load(
-               "[[postgres.queries]]\nname=\"q\"\nsql=\"SELECT 1\"\n"
-               "metrics=[{name=\"h\", type=\"histogram\", help=\"H.\", " +
-               keys + "}]")
-        .faults;
-  };
-  EXPECT_THAT(histogram("bounds=\"b\", counts=\"c\""),
+  EXPECT_THAT(Load(Histogram("bounds=\"b\", counts=\"c\"")).faults,
               AllOf(HasSubstr("needs 'sum'"), HasSubstr("needs 'count'")));
-  EXPECT_THAT(histogram("bounds=\"b\", counts=\"c\", sum=\"s\", count=\"n\", exemplar_value=\"v\""),
+  const std::string columns = "bounds=\"b\", counts=\"c\", sum=\"s\", count=\"n\"";
+  EXPECT_THAT(Load(Histogram(columns + ", exemplar_value=\"v\"")).faults,
               AllOf(HasSubstr("exemplars need 'exemplar_time'"),
                     HasSubstr("exemplars need 'exemplar_labels'")));
+  EXPECT_THAT(Load(Histogram(columns + ", exemplar_labels=[]")).faults,
+              AllOf(HasSubstr("exemplars need 'exemplar_value'"),
+                    HasSubstr("exemplars need 'exemplar_time'")));
+  EXPECT_THAT(
+      Load(Histogram(columns + ", exemplar_value=\"v\", exemplar_time=\"t\", exemplar_labels=[]"))
+          .faults,
+      IsEmpty());
+}
+
+TEST(LoadQuery, RefusesColumnsWithoutAName) {
+  EXPECT_THAT(Load(Histogram("bounds=\"\", counts=\"\", sum=\"\", count=\"\", "
+                             "exemplar_value=\"\", exemplar_time=\"\", exemplar_labels=[]"))
+                  .faults,
+              AllOf(HasSubstr("orders.toml:4: 'bounds': must not be empty\n    4 | metrics"),
+                    HasSubstr("'counts': must not be empty"), HasSubstr("'sum': must not be empty"),
+                    HasSubstr("'count': must not be empty"),
+                    HasSubstr("'exemplar_value': must not be empty"),
+                    HasSubstr("'exemplar_time': must not be empty")));
+  EXPECT_THAT(Load(Query("", "column = \"\"\n")).faults,
+              HasSubstr("'column': must not be empty\n    9 | column = \"\"\n"
+                        "      |          ^~"));
+}
+
+TEST(LoadQuery, RefusesAnEmptyMap) {
+  EXPECT_THAT(Load(Query("", "map = {}\n")).faults, HasSubstr("'map': must not be empty"));
+}
+
+TEST(LoadQuery, RefusesAMetricThatNoVersionOfTheQueryHas) {
+  const auto faults = [](const std::string& query, const std::string& metric) {
+    return Load(Query("versions = \"" + query + "\"\n", "versions = \"" + metric + "\"\n")).faults;
+  };
+  EXPECT_THAT(
+      faults("12-16", "17+"),
+      HasSubstr("'versions': the query has no statement for them\n    10 | versions = \"17+\""));
+  EXPECT_THAT(faults("12-16", "16+"), IsEmpty());
+  EXPECT_THAT(faults("12+", "-12"), IsEmpty());
+  std::string commented = Query("", "versions = \"-16\"\n");
+  commented.replace(commented.find("SELECT 1 AS n"), 13, "/*!17+ SELECT 1 AS n */");
+  EXPECT_THAT(Load(commented).faults, HasSubstr("the query has no statement for them"));
+}
+
+TEST(LoadQuery, RefusesACounterThatWouldBeBelowZero) {
+  const auto faults = [](const std::string& keys) {
+    return Load(Metrics("q", "{name=\"n\", type=\"counter\", help=\"N.\", " + keys + "}")).faults;
+  };
+  EXPECT_THAT(faults("scale=-0.001"), HasSubstr("'scale': must be positive"));
+  EXPECT_THAT(faults("map={ok=1, bad=-1}"), HasSubstr("'map': a counter is never below 0"));
+  EXPECT_THAT(faults("map={ok=1, bad=0}"), IsEmpty());
+  EXPECT_THAT(Load(Query("", "scale = -1.0\n")).faults, IsEmpty()) << "a gauge";
+}
+
+TEST(LoadQuery, RefusesWhatAHistogramOfTheQueryHasToo) {
+  for (const std::string suffix : {"bucket", "sum", "count"}) {
+    const std::string gauge = Metric("h_" + suffix, "gauge"), histogram = Metric("h", "histogram");
+    const std::string after = std::string(histogram).append(", ").append(gauge);
+    const std::string before = std::string(gauge).append(", ").append(histogram);
+    const std::string fault =
+        "'name': 'h_" + suffix + "' would stand there twice: of a histogram too\n    4 | ";
+    EXPECT_THAT(Load(Metrics("q", after)).faults, HasSubstr(fault));
+    EXPECT_THAT(Load(Metrics("q", before)).faults, HasSubstr(fault));
+  }
+  EXPECT_THAT(
+      Load(Metrics("q", Metric("h", "histogram") + ", " + Metric("h_counts", "gauge"))).faults,
+      IsEmpty());
+  EXPECT_THAT(Load(Metrics("q", Metric("h", "gauge") + ", " + Metric("h_count", "gauge"))).faults,
+              IsEmpty());
 }
 
 TEST(CheckQueries, RefusesANameTwiceAndATypeThatABuiltInHasOtherwise) {
@@ -233,6 +308,56 @@ TEST(CheckQueries, RefusesANameTwiceAndATypeThatABuiltInHasOtherwise) {
                    "metrics = [{name = \"pg_locks_count\", type = \"counter\", help = \"L.\"}]")
                   .faults,
               IsEmpty());
+}
+
+TEST(CheckQueries, RefusesWhatAHistogramOfAnotherQueryHasToo) {
+  const std::string gauge = Metrics("a", Metric("h_sum", "gauge"));
+  const std::string histogram = Metrics("b", Metric("h", "histogram"));
+  EXPECT_THAT(
+      Load(gauge + histogram).faults,
+      HasSubstr("orders.toml:8: 'metrics': h_sum would stand there twice: of h and of h_sum "
+                "in collector a\n    8 | metrics = [{ name = \"h\""));
+  EXPECT_THAT(Load(histogram + gauge).faults,
+              HasSubstr("h_sum would stand there twice: of h_sum and of h in collector b"));
+  EXPECT_THAT(Load(histogram + Metrics("c", Metric("h", "histogram"))).faults, IsEmpty());
+  EXPECT_THAT(Load(Metrics("q", Metric("pg_stat_archiver_archived", "histogram"))).faults,
+              HasSubstr("pg_stat_archiver_archived_count would stand there twice: of "
+                        "pg_stat_archiver_archived and of pg_stat_archiver_archived_count "
+                        "in collector stat_archiver"));
+}
+
+TEST(CheckQueries, RefusesATypeThatCollectorsInCppHaveOtherwise) {
+  const auto faults = [](const std::string& query, const std::string& name,
+                         const std::string& type) {
+    return Load(Metrics(query, Metric(name, type))).faults;
+  };
+  EXPECT_THAT(
+      faults("q", "pg_blocked_backends", "counter"),
+      HasSubstr("orders.toml:4: 'metrics': pg_blocked_backends has another type in collector "
+                "blocking\n    4 | metrics = ["));
+  EXPECT_THAT(faults("q", "pg_stat_statements_calls_total", "gauge"),
+              HasSubstr("another type in collector stat_statements"));
+  EXPECT_THAT(faults("q", "pg_setting_pending_restart", "counter"),
+              HasSubstr("another type in collector settings"));
+  EXPECT_THAT(faults("q", "pg_settings_max_connections", "counter"),
+              HasSubstr("pg_settings_max_connections has another type in collector settings"));
+  EXPECT_THAT(faults("q", "pg_settings", "histogram"), HasSubstr("in collector settings"));
+  EXPECT_THAT(faults("q", "pg_settings_mine", "gauge"), IsEmpty());
+  EXPECT_THAT(faults("settings", "pg_settings_max_connections", "counter"), IsEmpty());
+  EXPECT_THAT(faults("blocking", "pg_blocked_backends", "counter"), IsEmpty());
+}
+
+TEST(CheckQueries, RefusesAnAgeOfWhatRunsInTheScrape) {
+  EXPECT_THAT(Load(Query("max_age = \"5m\"\n")).faults,
+              HasSubstr("'max_age': needs an 'interval'\n    4 | max_age = \"5m\""));
+  EXPECT_THAT(Load(Query("lane = \"slow\"\nmax_age = \"5m\"\n")).faults,
+              HasSubstr("needs an 'interval'"));
+  EXPECT_THAT(Load(Query("max_age = \"0s\"\n")).faults, IsEmpty());
+  EXPECT_THAT(Load(Query("interval = \"1m\"\nmax_age = \"5m\"\n")).faults, IsEmpty());
+  EXPECT_THAT(Load(Query("scope = \"database\"\nmax_age = \"5m\"\n")).faults, IsEmpty());
+  std::string replacing = Query("max_age = \"5m\"\n");
+  replacing.replace(replacing.find("\"q\""), 3, "\"locks\"");
+  EXPECT_THAT(Load(replacing).faults, IsEmpty()) << "[postgres.collectors.locks] may have it";
 }
 
 TEST(Builtins, AreSortedAndAllOfUse) {
@@ -248,11 +373,13 @@ TEST(Builtins, AreSortedAndAllOfUse) {
 }
 
 TEST(Builtins, HaveOneTypeAndHelpForEachFamily) {
-  std::map<std::string_view, const MetricDef*> families;
+  std::map<std::string, const MetricDef*> samples;
   for (const QueryDef& def : Builtins()) {
     for (const MetricDef& metric : def.metrics) {
-      const auto [there, added] = families.insert({metric.name, &metric});
-      EXPECT_TRUE(added || there->second->kind == metric.kind) << metric.name;
+      for (const std::string& sample : SampleNames(metric.name, metric.kind)) {
+        const MetricDef& there = *samples.insert({sample, &metric}).first->second;
+        EXPECT_TRUE(there.name == metric.name && there.kind == metric.kind) << sample;
+      }
       EXPECT_TRUE(metric.help.ends_with('.')) << metric.name;
     }
   }

@@ -60,8 +60,25 @@ class NativesTest : public ::testing::Test {
     std::string_view rest = text;
     while (auto line = NextLine(rest)) {
       if (!line->starts_with("#")) samples += std::string(*line) + "\n";
+      if (line->starts_with("# TYPE ")) ExpectListed(line->substr(7));
     }
     return samples;
+  }
+  // Or a user's query could have it as something else.
+  void ExpectListed(std::string_view name_and_type) const {
+    const NativeSpec& spec = *FindNative(def_->name);
+    const auto is = [&](std::string_view name, Kind kind) {
+      return name_and_type == std::string(name) + (kind == Kind::kCounter ? " counter" : " gauge");
+    };
+    const std::string_view name = name_and_type.substr(0, name_and_type.find(' '));
+    const bool prefixed =
+        !spec.prefix.empty() && name.starts_with(spec.prefix) && is(name, Kind::kGauge);
+    const auto families = spec.families();
+    EXPECT_TRUE(prefixed || std::ranges::any_of(families,
+                                                [&](const FamilyInfo& family) {
+                                                  return is(family.name, family.kind);
+                                                }))
+        << name_and_type;
   }
 
   ScriptedSession session_;

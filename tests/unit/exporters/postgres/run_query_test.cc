@@ -2,82 +2,20 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
-
-#include "common/base/parse.h"
-#include "common/config/document.h"
-#include "common/metrics/encoder.h"
-#include "exporters/postgres/load_queries.h"
-#include "tests/support/fake_clock.h"
-#include "tests/unit/exporters/postgres/scripted_session.h"
+#include "tests/unit/exporters/postgres/run_query_fixture.h"
 
 namespace sidecar::postgres {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
+using testing::kFloat8;
+using testing::kInt8;
+using testing::kText;
 using testing::ScriptedRow;
-using testing::ScriptedSession;
 using ::testing::SizeIs;
 
-constexpr std::uint32_t kInt8 = 20, kText = 25, kFloat8 = 701;
-
-// One query over one scripted answer.
-class RunQueryTest : public ::testing::Test {
- protected:
-  void Define(const std::string& lines, std::string metrics) {
-    std::ranges::replace(metrics, '\n', ' ');  // TOML keeps an inline table on one line
-    const bool own = lines.find("sql = ") != std::string::npos;
-    auto document = Document::Parse("[[postgres.queries]]\nname = \"q\"\n" +
-                                        std::string(own ? "" : "sql = \"SELECT 1\"\n") + lines +
-                                        "\nmetrics = [" + metrics + "]\n",
-                                    "q.toml");
-    ASSERT_TRUE(document) << document.error().message;
-    TableReader root = document->Root();
-    TableReader postgres = root.Table("postgres");
-    std::vector<TableReader> tables = postgres.Tables("queries");
-    query_.emplace(LoadQuery(tables.at(0), QueryOrigin::kUser));
-    const auto read = root.Finish();
-    ASSERT_TRUE(read) << read.error().message;
-  }
-
-  Result<QueryReport> Run(std::int64_t series = 0) {
-    batch_ = std::make_shared<Batch>();
-    Sink sink(*batch_);
-    const Scrape scrape(clock_, clock_.mono() + Millis(5'000), {}, 1);
-    return RunQuery(query_->def(), session_, scrape, {.series = series}, sink);
-  }
-  std::string Fault() {
-    const auto run = Run();
-    return run ? "no fault" : run.error().message;
-  }
-  // The samples, without HELP and TYPE.
-  std::string Text(Format format = Format::kText) {
-    const auto run = Run();
-    EXPECT_TRUE(run) << run.error().message;
-    EXPECT_FALSE(batch_->failure()) << batch_->failure()->message;
-    dropped_ = batch_->Seal();
-    std::string text, samples;
-    const auto encoded = Encode({{batch_}, {}}, format, [&](std::string_view part) -> Result<> {
-      text += part;
-      return {};
-    });
-    EXPECT_TRUE(encoded);
-    std::string_view rest = text;
-    while (auto line = NextLine(rest)) {
-      if (!line->starts_with("#")) samples += std::string(*line) + "\n";
-    }
-    return samples;
-  }
-
-  ScriptedSession session_;
-  std::optional<OwnedQueryDef> query_;
-  FakeClock clock_;
-  std::shared_ptr<Batch> batch_;
-  std::size_t dropped_ = 0;
-};
+class RunQueryTest : public testing::WithQuery {};
 
 TEST_F(RunQueryTest, FindsColumnsByNameInAnyOrderAmongOthers) {
   Define("labels = [\"status\"]", R"({name="n", type="gauge", help="N."})");
@@ -131,40 +69,21 @@ TEST_F(RunQueryTest, AggregatesRowsOfEqualLabels) {
   EXPECT_THAT(batch_->warnings(), IsEmpty());
 }
 
-TEST_F(RunQueryTest, MakesHistogramsWithExemplars) {
-  Define("labels = [\"k\"]",
-         R"({name="h_seconds", type="histogram", help="H.", scale=0.001, bounds="b", counts="c",
-             sum="s", count="n", exemplar_value="ev", exemplar_time="et",
-             exemplar_labels=["order_id"]})");
-  const std::vector<std::pair<std::string, std::uint32_t>> columns = {
-      {"k", kText}, {"b", 1022},  {"c", 1016},  {"s", kFloat8},
-      {"n", kInt8}, {"ev", 1022}, {"et", 1022}, {"order_id", 1009}};
-  session_.Answer(columns, {{"x", "{0,30000}", "{1,4}", "90500", "5", "{NULL,100}",
-                             "{1,1700000000.5}", "{a,\"o 1\"}"}});
-  EXPECT_EQ(Text(Format::kOpenMetrics),
-            "h_seconds_bucket{k=\"x\",le=\"0.0\"} 1\nh_seconds_bucket{k=\"x\",le=\"30.0\"} 4 # "
-            "{order_id=\"o 1\"} 0.1 1700000000.500\n"
-            "h_seconds_bucket{k=\"x\",le=\"+Inf\"} 5\nh_seconds_sum{k=\"x\"} 90.5\n"
-            "h_seconds_count{k=\"x\"} 5\n");
-}
-
-TEST_F(RunQueryTest, RefusesHistogramsThatAreNone) {
-  Define("", R"({name="h", type="histogram", help="H.", bounds="b", counts="c", sum="s",
-                 count="n", null="error"})");
+TEST_F(RunQueryTest, RefusesACounterBelowZero) {
+  Define("labels = [\"a\"]", R"({name="n", type="counter", help="N.", null="zero", scale=0.5},
+                                {name="m", type="counter", help="M.", aggregate="sum"},
+                                {name="g", column="n", type="gauge", help="G."})");
   const auto fault = [&](const ScriptedRow& row) {
-    session_.Answer({{"b", 1022}, {"c", 1016}, {"s", kFloat8}, {"n", kInt8}}, {row});
+    session_.Answer({{"a", kText}, {"n", kInt8}, {"m", kFloat8}}, {{"ok", "0", "0"}, row});
     return Fault();
   };
-  EXPECT_THAT(fault({"{0,30}", "{1}", "1", "1"}), HasSubstr("1 counts for 2 bounds"));
-  EXPECT_THAT(fault({"{30,30}", "{1,2}", "1", "2"}), HasSubstr("bounds must ascend"));
-  EXPECT_THAT(fault({"{0,30}", "{2,1}", "1", "2"}), HasSubstr("never fall"));
-  EXPECT_THAT(fault({"{0,30}", "{1,5}", "1", "2"}), HasSubstr("never fall"));
-  EXPECT_THAT(fault({"{0,30}", "{-1,5}", "1", "7"}), HasSubstr("never fall"));
-  EXPECT_THAT(fault({"0,30", "{1,5}", "1", "5"}), HasSubstr("column 'b': not an array"));
-  EXPECT_THAT(fault({"{0,30}", "{1,NaN}", "1", "5"}), HasSubstr("not finite"));
-  EXPECT_THAT(fault({"{0,30}", std::nullopt, "1", "5"}), HasSubstr("column 'c' is NULL"));
-  EXPECT_EQ(fault({"{0,30}", "{1,5}", "1", "5"}), "no fault");
-  EXPECT_EQ(fault({"{}", "{}", "1", "5"}), "no fault");
+  EXPECT_EQ(fault({"x", "-5", "1"}), "row 2, column 'n': a counter below 0: '-5'");
+  EXPECT_EQ(fault({"x", "5", "-0.1"}), "row 2, column 'm': a counter below 0: '-0.1'");
+  EXPECT_EQ(Run().error().code, Errc::kParse);
+  EXPECT_EQ(fault({"x", std::nullopt, std::nullopt}), "no fault");
+  Define("", R"({name="n", type="gauge", help="N."})");
+  session_.Answer({{"n", kInt8}}, {{"-5"}});
+  EXPECT_EQ(Text(), "n -5\n");
 }
 
 TEST_F(RunQueryTest, SaysWhichRowAndColumnIsNoNumber) {
@@ -252,6 +171,7 @@ TEST_F(RunQueryTest, StopsReadingWhenAggregatesHaveTooManyGroups) {
   Define("series_limit = 100\nlabels = [\"a\"]",
          R"({name="n", type="gauge", help="N.", aggregate="sum"})");
   std::vector<ScriptedRow> rows;
+  rows.reserve(1'000);
   for (int i = 0; i < 1'000; ++i) rows.push_back({std::to_string(i), "1"});
   session_.Answer({{"a", kText}, {"n", kInt8}}, rows);
   const auto run = Run();
@@ -263,6 +183,7 @@ TEST_F(RunQueryTest, StopsReadingWhenAggregatesHaveTooManyGroups) {
 TEST_F(RunQueryTest, StopsReadingWhenAggregatesHaveTooLongLabels) {
   Define("labels = [\"a\"]", R"({name="n", type="gauge", help="N.", aggregate="sum"})");
   std::vector<ScriptedRow> rows;
+  rows.reserve(20);
   for (int i = 0; i < 20; ++i)
     rows.push_back({std::string(1U << 20U, 'x') + std::to_string(i), "1"});
   session_.Answer({{"a", kText}, {"n", kInt8}}, rows);
