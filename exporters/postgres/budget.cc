@@ -15,8 +15,8 @@ namespace {
 
 // A backend has its place until its socket ends or the server says that it is gone. Where the host
 // has vanished, so that the kernel has given up on the socket, and no session is left to ask by nor
-// a place for one, a place is given up after this long: the server's own keepalive (Set) has ended
-// the backend by then, and if it has not, whoever gets in does.
+// a place for one, a place is given up after this long: whoever gets in ends the backend first of
+// all.
 constexpr Millis kWaived{600'000};
 constexpr std::chrono::hours kForgotten{24};  // what was given up: nobody is left to ask
 // A host that has vanished: then the kernel gives up on its socket, which else stays until the

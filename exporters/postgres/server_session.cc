@@ -191,10 +191,6 @@ Result<> ServerSession::Set(const Scrape& scrape, const Settings& wanted) {
     script_ += "SET lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
                "; SET default_transaction_read_only = on"
                "; SET idle_in_transaction_session_timeout = 10000"
-               // Should our host vanish, the backend ends within two minutes: the system's own
-               // keepalive takes two hours.
-               "; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10"
-               "; SET tcp_keepalives_count = 6; SET tcp_user_timeout = 120000"
                "; SET DateStyle = 'ISO'; SET TimeZone = 'UTC'"
                "; SET max_parallel_workers_per_gather = 0; SET jit = off; ";
     // Bytes that are no UTF-8 would fail their row (a server that checks nothing may hold them).

@@ -1,7 +1,6 @@
 """How the exporter logs in, what its sessions are like, and what --config.check and --once say."""
 
 import os
-import pathlib
 import subprocess
 import time
 import unittest
@@ -217,21 +216,6 @@ class Sessions(unittest.TestCase):
                     self.assertEqual(support.value(text, "star_value"), 7)
                     self.assertEqual(support.value(text, "kept_value"), kept)
 
-    def test_the_server_looks_after_half_a_minute_whether_our_host_is_there(self):
-        with pg.Server() as server:
-            server.monitor_role()
-            with pg.exporter(server) as exporter:
-                pg.scrape(exporter, 5)
-
-                def seconds():
-                    timers = keepalive_timers(server.port)
-                    ports = server.sql("SELECT client_port FROM pg_stat_activity"
-                                       f" WHERE application_name = '{pg.APPLICATION}'")
-                    return [timers.get(int(port), 7200) for [port] in ports]
-
-                support.wait_for(lambda: max(seconds(), default=7200) <= 31, 5,
-                                 f"sooner than in {seconds()} s")
-
     def test_a_billion_rows_cost_their_own_collector_only(self):
         with pg.Server() as server, support.scratch() as folder:
             server.monitor_role()
@@ -249,18 +233,6 @@ class Sessions(unittest.TestCase):
                     resident = int(file.read().split("VmHWM:")[1].split()[0])
                 self.assertLess(resident, 120_000, "kB")
                 print(f"a billion rows: at most {resident} kB")
-
-
-def keepalive_timers(port):
-    """By the client's port, the seconds until the kernel asks whether it is still there, of the
-    connections to `port` of this machine."""
-    timers = {}
-    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, remote, state, _, timer, *_ = line.split()
-        kind, when = timer.split(":")
-        if int(local.split(":")[1], 16) == port and state == "01" and kind == "02":
-            timers[int(remote.split(":")[1], 16)] = int(when, 16) / 100
-    return timers
 
 
 class Encodings(unittest.TestCase):
