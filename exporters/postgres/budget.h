@@ -27,10 +27,8 @@ class Budget {
   // Who holds a place, and what it may take of them. Its backends that run on count against it.
   //   kMain: any. Nobody else takes the last that is left for it.
   //   kSlow: two, one where its session is and one where a backend runs on.
-  //   kOther (visits, the login probe): one; a second where that leaves one free. It is spared for
-  //   a
-  //     session that is made anew before its backend has gone, and asks about those without an
-  //     answer.
+  //   kOther (visits, the login probe): one; a second where that leaves one free, which is for a
+  //   session that is made anew before its backend has gone, and asks about those without answer.
   enum class Part : std::uint8_t { kMain, kSlow, kOther };
 
   // The right to hold one connection. What is destroyed without Leave was never named to a server,
