@@ -20,6 +20,11 @@ void Settle(QueryMember& member) {
   Schedule& schedule = member.schedule;
   def.timeout = schedule.timeout;
   def.interval = schedule.interval;
+  // What waits for a login must not grow too old meanwhile.
+  if (schedule.max_age > Millis(0)) {
+    def.login_interval = std::min(def.login_interval, schedule.max_age / 3);
+  }
+  def.login_interval = std::max(def.login_interval, def.interval);
   def.series_limit = static_cast<std::int64_t>(schedule.limits.series);
   const bool slow = def.lane == "slow" || schedule.interval > Millis(0) || !def.builtin;
   schedule.lane = def.scope == QueryScope::kDatabase ? "databases" : slow ? "slow" : "main";
@@ -33,7 +38,9 @@ void AllowForWaiting(std::vector<QueryMember>& members) {
   };
   Millis longest{0};
   for (const QueryMember& member : members) {
-    if (member.schedule.lane == "slow") longest = std::max(longest, member.schedule.timeout);
+    const bool at_home = member.def.login_interval > member.schedule.interval;  // HomeDatabase
+    if (member.schedule.lane != "slow" && !at_home) continue;
+    longest = std::max(longest, member.schedule.timeout);
   }
   for (QueryMember& member : members) {
     Schedule& schedule = member.schedule;
@@ -115,6 +122,8 @@ void Configuration::ReadBuiltin(TableReader& all, const QueryDef& def, bool disa
   QueryMember member{.def = def,
                      .schedule = ScheduleOf(is_replaced ? replaced->storage->def() : def)};
   member.schedule.Read(table);
+  // Who says how often wants it so often.
+  if (table.Has("interval")) member.def.login_interval = Millis(0);
   const QueryScope scope = is_replaced ? replaced->storage->def().scope : def.scope;
   if (scope == QueryScope::kDatabase && member.schedule.interval == Millis(0)) {
     table.Reject("interval", "must not be 0: it is read database by database");
@@ -125,6 +134,7 @@ void Configuration::ReadBuiltin(TableReader& all, const QueryDef& def, bool disa
   if (is_replaced) {
     replaced->enabled = replaced->enabled && enabled;
     replaced->schedule = member.schedule;
+    if (table.Has("interval")) replaced->login_interval = Millis(0);
     replaced->fingerprint += member.fingerprint;
     return;
   }
@@ -147,8 +157,9 @@ std::vector<Configuration::Own> Configuration::ReadOwn(TableReader& postgres) {
   for (std::size_t i = 0; i < loaded.size(); ++i) {
     const bool enabled = loaded[i].def().on_by_default;
     const Schedule schedule = ScheduleOf(loaded[i].def());
+    const Millis login_interval = loaded[i].def().login_interval;
     own.push_back({std::make_shared<const OwnedQueryDef>(std::move(loaded[i])), schedule,
-                   std::move(fingerprints[i]), enabled});
+                   login_interval, std::move(fingerprints[i]), enabled});
   }
   return own;
 }
@@ -167,6 +178,7 @@ void Configuration::ReadQueries(TableReader& postgres) {
                        .storage = query.storage,
                        .schedule = query.schedule,
                        .fingerprint = std::move(query.fingerprint)};
+    member.def.login_interval = query.login_interval;
     Settle(member);
     queries.push_back(std::move(member));
   }

@@ -11,8 +11,8 @@
 
 #include "common/config/table_reader.h"
 #include "exporters/postgres/conninfo.h"
+#include "exporters/postgres/discovery.h"
 #include "exporters/postgres/query_member.h"
-#include "exporters/postgres/rotation.h"
 
 namespace sidecar::postgres {
 
@@ -28,6 +28,7 @@ struct Configuration {
   struct Own {  // a user's query
     std::shared_ptr<const OwnedQueryDef> storage;
     Schedule schedule;
+    Millis login_interval;
     std::string fingerprint;
     bool enabled;
   };

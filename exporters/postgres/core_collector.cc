@@ -34,6 +34,7 @@ constexpr auto kDatabases =
     Gauge("pg_exporter_databases", "Databases by what became of their last visit.", "state");
 
 constexpr Millis kAnswer{1'000};
+constexpr Millis kForRotation{3'000};
 constexpr Millis kRest{200};  // for the second question and the rows
 
 class RecoveryReader final : public RowReader {
@@ -117,10 +118,7 @@ class LoginProbe final : public Task {
 
   // What fails is in pg_login_up and the log: the task itself has done its work.
   Result<> Run(const Scrape& scrape) override {
-    const LoginState login = watched_.server->login();
-    const Mono now = scrape.clock().mono();
-    const bool fresh =
-        login.known && now - login.at < watched_.server->options().login_probe_interval;
+    const bool fresh = watched_.server->login().known && scrape.clock().mono() < Due();
     const auto lease = watched_.server->Take(kLoginLane);
     // Its own that has no answer yet is gone on with: nobody else may log in meanwhile.
     logging_in_ = (*lease)->logging_in();
@@ -130,12 +128,20 @@ class LoginProbe final : public Task {
     return {};
   }
   Mono NotBefore() const override {
-    const LoginState login = watched_.server->login();
-    if (logging_in_ || !login.known) return Mono::min();
-    return login.at + watched_.server->options().login_probe_interval;
+    if (logging_in_ || !watched_.server->login().known) return Mono::min();
+    return Due();
   }
 
  private:
+  // The rotation has a moment to spend the login on a database that waits for one.
+  Mono Due() const {
+    const Millis interval = watched_.server->options().login_probe_interval;
+    if (const auto next = watched_.server->NextLogin()) {
+      return *next + std::min(kForRotation, interval / 10);
+    }
+    return watched_.server->login().at + interval;
+  }
+
   const Watched watched_;
   bool logging_in_ = false;  // has had no answer yet
 };

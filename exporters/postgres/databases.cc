@@ -19,6 +19,16 @@ void Databases::Discovered(std::vector<Found> found, Mono now) {
   changed_.notify_all();
 }
 
+void Databases::SetHome(std::string database) {
+  const std::scoped_lock lock(mutex_);
+  home_ = std::move(database);
+}
+
+std::string Databases::home() const {
+  const std::scoped_lock lock(mutex_);
+  return home_;
+}
+
 void Databases::Forget(const std::string& database) {
   const std::scoped_lock lock(mutex_);
   std::erase_if(found_, [&](const Found& found) { return found.name == database; });
@@ -113,6 +123,14 @@ std::optional<Mono> Databases::Tried(const std::string& key, const std::string& 
   const auto result = found->second.find(database);
   if (result == found->second.end()) return std::nullopt;
   return result->second.tried;
+}
+
+bool Databases::LastFailed(const std::string& key, const std::string& database) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = results_.find(key);
+  if (found == results_.end()) return false;
+  const auto result = found->second.find(database);
+  return result != found->second.end() && result->second.error.has_value();
 }
 
 bool Databases::TimedOut(const std::string& key, const std::string& database) const {

@@ -44,6 +44,8 @@ class Databases {
 
   // What is not among them vanishes, with its rows.
   void Discovered(std::vector<Found> found, Mono now);
+  void SetHome(std::string database);  // that of the DSN
+  std::string home() const;            // empty: not known yet
   void Forget(const std::string& database);
   void Rediscover();  // soon: a visit failed, maybe because its database is gone
   std::optional<Mono> discovered_at() const;
@@ -63,6 +65,7 @@ class Databases {
   std::vector<Result> Results(const std::string& key) const;
   // When it was last tried there; none: not yet.
   std::optional<Mono> Tried(const std::string& key, const std::string& database) const;
+  bool LastFailed(const std::string& key, const std::string& database) const;
   // It timed out there; or it was not tried there yet, and timed out in another.
   bool TimedOut(const std::string& key, const std::string& database) const;
   // What each of names() wants, in their order; none: not known yet.
@@ -84,6 +87,7 @@ class Databases {
   std::optional<Mono> discovered_at_;
   bool rediscover_ = false;
   std::vector<Found> found_;
+  std::string home_;
   std::map<std::string, ByDatabase> results_;  // by key
   std::optional<Error> blocked_;
 };

@@ -105,6 +105,7 @@ class Writer {
         ",\n     .database_label = " + (def.database_label ? "true" : "false") +
         ",\n     .lane = " + Text(def.lane) + ",\n     .interval = " + Text(def.interval) +
         ",\n     .timeout = " + Text(def.timeout) + ",\n     .max_age = " + Text(def.max_age) +
+        ",\n     .login_interval = " + Text(def.login_interval) +
         ",\n     .series_limit = " + std::to_string(def.series_limit) +
         ",\n     .rank_by = " + Text(def.rank_by) +
         ",\n     .builtin = true,\n     .variants = " + variant_array +

@@ -98,6 +98,12 @@ class Loader {
       table_.Reject("interval", "must not be 0 with scope = 'database'");
     }
     def_.interval = schedule.interval;
+    table_.Field("login_interval", def_.login_interval,
+                 "Scope database: how long it waits for a login that is made anyway.");
+    if (table_.Has("login_interval") && (!databases || def_.login_interval < def_.interval)) {
+      table_.Reject("login_interval", "is for scope = \"database\", and at least the interval");
+    }
+    def_.login_interval = std::max(def_.login_interval, def_.interval);
     def_.timeout = schedule.timeout;
     def_.max_age = schedule.max_age;
     def_.series_limit = static_cast<std::int64_t>(schedule.limits.series);

@@ -4,7 +4,10 @@
 
 #include "exporters/postgres/check_members.h"
 #include "exporters/postgres/configuration.h"
+#include "exporters/postgres/home_database.h"
+#include "exporters/postgres/lent_session.h"
 #include "exporters/postgres/query_collectors.h"
+#include "exporters/postgres/rotation.h"
 #include "exporters/postgres/server_session.h"
 
 namespace sidecar::postgres {
@@ -28,19 +31,29 @@ Watched Watch(const Configuration& configuration, Keep& keep, const Runtime& run
   return watched;
 }
 
-Member<Task> MakeRotation(const Watched& watched, Rotation::Members members,
-                          const DatabaseFilter& filter) {
-  auto open = [server = watched.server](const std::string& database) {
-    return std::unique_ptr<Session>(server->Open(database));
-  };
+// A quarter later than the task that has a session at hand, which spares a login.
+constexpr Millis Later(Millis interval) { return interval * 5 / 4; }
+
+void AddVisits(Plan& plan, const Watched& watched, DatabaseRunner::Members members,
+               const DatabaseFilter& filter) {
   auto count_cut = [cuts = watched.cuts](std::string_view collector, std::size_t series) {
     cuts->Add(collector, series);
   };
-  Schedule schedule{.interval = kTick, .timeout = kRotationTimeout, .lane = "rotating"};
-  return {
-      "databases", schedule,
-      std::make_unique<Rotation>(std::move(open), watched.databases, std::move(members), filter,
-                                 watched.server->options().refresh_interval, std::move(count_cut))};
+  const auto runner = std::make_shared<const DatabaseRunner>(watched.databases, std::move(members),
+                                                             filter, std::move(count_cut));
+  const Millis discovery = watched.server->options().refresh_interval;
+  auto open = [server = watched.server](const std::string& database) {
+    return std::unique_ptr<Session>(server->Open(database));
+  };
+  auto next_login = [server = watched.server] { return server->NextLogin(); };
+  plan.tasks.push_back({"databases",
+                        {.interval = kTick, .timeout = kRotationTimeout, .lane = "rotating"},
+                        std::make_unique<Rotation>(std::move(open), runner, Later(discovery),
+                                                   std::move(next_login))});
+  auto lend = [server = watched.server] { return Lend(*server, kSlowLane); };
+  plan.tasks.push_back({"home_database",
+                        {.interval = kTick, .timeout = kRotationTimeout, .lane = kSlowLane},
+                        std::make_unique<HomeDatabase>(std::move(lend), runner, discovery)});
 }
 
 class Postgres final : public Exporter {
@@ -66,7 +79,7 @@ class Postgres final : public Exporter {
                            .timeout = configuration.connect.connect_timeout + kTick,
                            .lane = kLoginLane},
                           MakeLoginProbe(watched)});
-    Rotation::Members rotated;
+    DatabaseRunner::Members rotated;
     for (QueryMember& query : configuration.queries) {
       if (query.native) {
         query.native = keep.Get<Native>("native/" + query.key(), [&] { return query.native; });
@@ -79,7 +92,7 @@ class Postgres final : public Exporter {
       Add(plan, watched, member);
     }
     if (!rotated.empty()) {
-      plan.tasks.push_back(MakeRotation(watched, std::move(rotated), configuration.databases));
+      AddVisits(plan, watched, std::move(rotated), configuration.databases);
     }
     return plan;
   }
@@ -110,7 +123,7 @@ class Postgres final : public Exporter {
 
   Watched watched_;  // of the last Build
   DatabaseFilter filter_;
-  Rotation::Members members_;
+  DatabaseRunner::Members members_;
 };
 
 }  // namespace

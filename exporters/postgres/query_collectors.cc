@@ -75,7 +75,7 @@ class DatabaseCollector final : public Collector {
         member_(std::move(member)),
         key_(member_->key()),
         max_age_(member_->schedule.max_age > Millis(0) ? member_->schedule.max_age
-                                                       : 3 * member_->schedule.interval) {}
+                                                       : 3 * member_->def.login_interval) {}
 
   Result<> Collect(const Scrape& scrape, Sink& sink) override {
     const Clock& clock = scrape.clock();

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "exporters/postgres/fair_share.h"
-
 namespace sidecar::postgres {
 namespace {
 
@@ -11,48 +9,49 @@ constexpr Millis kFirstPause{1'000}, kLongestPause{8'000};
 // What timed out has a fifth of the time while others are due.
 constexpr int kOthersTimes = 4;
 
-// A tenth early, so that one login serves what is due about now.
-constexpr Millis Soon(Millis interval) { return interval * 9 / 10; }
-
 }  // namespace
 
-Rotation::Rotation(Open open, std::shared_ptr<Databases> databases, Members members,
-                   DatabaseFilter filter, Millis discovery, CountCut count_cut)
+Rotation::Rotation(Open open, std::shared_ptr<const DatabaseRunner> runner, Millis discovery,
+                   NextLogin next_login)
     : open_(std::move(open)),
-      databases_(std::move(databases)),
-      members_(std::move(members)),
-      filter_(std::move(filter)),
+      runner_(std::move(runner)),
+      members_(runner_->members()),
+      databases_(runner_->databases()),
       discovery_(discovery),
-      count_cut_(std::move(count_cut)) {
+      next_login_(std::move(next_login)) {
   for (const auto& member : members_) keys_.push_back(member->key());
 }
 
 Result<> Rotation::Run(const Scrape& scrape) {
   const Mono now = scrape.clock().mono();
   if (now < retry_at_) return {};
-  databases_->KeepOnly(keys_);
+  databases_.KeepOnly(keys_);
   auto worked = Work(scrape);
   if (worked) {
     failures_ = 0;
-    databases_->Blocked(std::nullopt);
+    databases_.Blocked(std::nullopt);
     return {};
   }
   const int doublings = std::min(failures_++, 10);
   retry_at_ = scrape.clock().mono() + std::min(kFirstPause * (1 << doublings), kLongestPause);
-  databases_->Blocked(worked.error());
+  databases_.Blocked(worked.error());
   return {};  // said by the collectors, each with its own success
 }
 
 Mono Rotation::NotBefore() const {
   if (failures_ > 0) return retry_at_;
-  const auto discovered = databases_->discovered_at();
+  const auto discovered = databases_.discovered_at();
   if (!discovered) return Mono::min();
   Mono next = *discovered + discovery_;
-  for (const std::string& database : databases_->names()) {
+  const std::optional<Mono> login = next_login_();
+  for (const std::string& database : databases_.names()) {
     for (const auto& member : members_) {
       if (!Wants(member->def, database)) continue;
-      const auto tried = databases_->Tried(member->key(), database);
-      next = std::min(next, tried ? *tried + member->schedule.interval : Mono::min());
+      const auto tried = databases_.Tried(member->key(), database);
+      if (!tried) return Mono::min();
+      next =
+          std::min(next, *tried + std::max(member->schedule.interval, Patience(*member, database)));
+      if (login) next = std::min(next, std::max(*tried + member->schedule.interval, *login));
     }
   }
   return next;
@@ -61,11 +60,11 @@ Mono Rotation::NotBefore() const {
 Result<> Rotation::Work(const Scrape& scrape) {
   const Clock& clock = scrape.clock();
   const Mono began = clock.mono();
-  const auto discovered = databases_->discovered_at();
+  const auto discovered = databases_.discovered_at();
   server_answered_ = false;
-  if (!discovered || began - *discovered >= Soon(discovery_)) {
+  if (!discovered || began - *discovered >= DatabaseRunner::Soon(discovery_)) {
     const std::unique_ptr<Session> session = open_({});
-    if (auto found = List(*session, scrape); !found) return found;
+    if (auto listed = runner_->List(*session, scrape); !listed) return listed;
     server_answered_ = true;
     const std::string here = session->facts().database;
     for (const Visit& visit : Due(clock.mono(), Pace::kPrompt)) {
@@ -86,46 +85,45 @@ Result<> Rotation::Work(const Scrape& scrape) {
   }
 }
 
-Result<> Rotation::List(Session& session, const Scrape& scrape) {
-  auto found = Discover(session, scrape, filter_);
-  if (!found) return Fail(std::move(found.error()));
-  const Mono now = scrape.clock().mono();
-  databases_->Discovered(std::move(*found), now);
-  for (const std::string& database : databases_->names()) {
-    for (const auto& member : members_) {
-      if (!Wants(member->def, database)) databases_->Unwanted(member->key(), database, now);
-    }
-  }
-  return {};
-}
-
-// What is due everywhere; what timed out when nothing else is, or was put off for long, one
-// database at a time.
+// What is worth a login everywhere; else, for a login that is wanted, where it was longest ago.
+// What timed out when nothing else is due, or was put off for long, one database at a time.
 std::vector<Rotation::Visit> Rotation::Next(Mono now) const {
   std::vector<Visit> visits = Due(now, Pace::kPrompt);
+  const auto can_wait = [](const Visit& visit) { return !visit.overdue; };
+  if (std::ranges::all_of(visits, can_wait)) {
+    const std::optional<Mono> login = next_login_();
+    visits.resize(login && *login <= now ? std::min<std::size_t>(visits.size(), 1) : 0);
+  } else {
+    std::erase_if(visits, can_wait);
+  }
   if (!visits.empty() && now < put_off_until_) return visits;
   std::vector<Visit> late = Due(now, Pace::kLate);
+  std::erase_if(late, can_wait);
   if (late.empty()) return visits;
   late.resize(1);
   return late;
 }
 
-bool Rotation::IsDue(const QueryMember& member, const std::string& database, Mono now) const {
-  if (!Wants(member.def, database)) return false;
-  const auto tried = databases_->Tried(member.key(), database);
-  return !tried || now - *tried >= Soon(member.schedule.interval);
+// How long after its last run it is worth a login. What failed is tried again at its interval.
+Millis Rotation::Patience(const QueryMember& member, const std::string& database) const {
+  const Millis login_interval = member.def.login_interval;
+  const Millis interval = DatabaseRunner::Soon(member.schedule.interval);
+  const bool can_wait =
+      login_interval > member.schedule.interval && !databases_.LastFailed(member.key(), database);
+  return can_wait ? login_interval : interval;
 }
 
 std::vector<Rotation::Visit> Rotation::Due(Mono now, Pace pace) const {
   std::vector<Visit> visits;
-  for (const std::string& database : databases_->names()) {
+  for (const std::string& database : databases_.names()) {
     Visit visit{.database = database, .due = {}, .last = Mono::max()};
     for (const auto& member : members_) {
-      if (!IsDue(*member, database, now)) continue;
-      if (databases_->TimedOut(member->key(), database) != (pace == Pace::kLate)) continue;
+      if (!runner_->IsDue(*member, database, now)) continue;
+      if (databases_.TimedOut(member->key(), database) != (pace == Pace::kLate)) continue;
       visit.due.push_back(member);
-      visit.last =
-          std::min(visit.last, databases_->Tried(member->key(), database).value_or(Mono::min()));
+      const auto tried = databases_.Tried(member->key(), database);
+      visit.last = std::min(visit.last, tried.value_or(Mono::min()));
+      visit.overdue = visit.overdue || !tried || now - *tried >= Patience(*member, database);
     }
     if (!visit.due.empty()) visits.push_back(std::move(visit));
   }
@@ -138,9 +136,9 @@ std::vector<Rotation::Visit> Rotation::Due(Mono now, Pace pace) const {
 Result<> Rotation::Make(const Visit& visit, Session& session, const Scrape& scrape) {
   const Scrape part = scrape.Within(kVisit);
   if (auto ready = session.Ready(part); !ready) {
-    databases_->Rediscover();
+    databases_.Rediscover();
     if (ready.error().code == Errc::kNoData) {
-      databases_->Forget(visit.database);
+      databases_.Forget(visit.database);
       return {};
     }
     if (ready.error().code == Errc::kLimit) return ready;  // ours: nothing was tried
@@ -164,47 +162,16 @@ Result<> Rotation::Answers(const Scrape& scrape) {
 
 void Rotation::RunDue(const QueryMember& member, const std::string& database, Session& session,
                       const Scrape& scrape) {
-  const std::shared_ptr<Batch> batch = member.batches->Take();
-  // The members of a visit share its time; the limit of the rows is RunQuery's, the rest ours.
-  const Limits limits = Limits::OfSeries(2 * member.schedule.limits.series);
-  Sink sink(*batch, limits);
-  const Scrape part = scrape.Within(member.schedule.timeout);
   const Mono began = scrape.clock().mono();
-  auto outcome = RunMember(member, session, part, Share(member, database), sink);
+  auto done = runner_->Run(member, database, session, scrape);
+  if (done || done.error().code != Errc::kTimeout) return;
   const Mono now = scrape.clock().mono();
-  const std::string key = member.key();
-  if (outcome && batch->failure()) outcome = Fail(*batch->failure());
-  if (!outcome) {
-    if (outcome.error().code == Errc::kTimeout) {
-      put_off_until_ = now + kOthersTimes * (now - began);
-    }
-    databases_->Failed(key, database, std::move(outcome.error()), now);
-    databases_->Rediscover();
-    return;
-  }
-  if (outcome->disabled) {
-    databases_->Disabled(key, database, std::move(*outcome->disabled), now);
-    return;
-  }
-  if (outcome->cut > 0) count_cut_(member.def.name, outcome->cut);
-  batch->Seal();
-  const std::size_t series = std::max(outcome->series, batch->samples()) + outcome->cut;
-  std::vector<Error> warnings = batch->warnings();
-  databases_->Store(key, database, batch, series, now);
-  if (!warnings.empty()) databases_->Failed(key, database, std::move(warnings.front()), now);
-}
-
-// All databases share one limit.
-QueryLimits Rotation::Share(const QueryMember& member, const std::string& database) const {
-  const std::vector<std::string> names = databases_->names();
-  const auto index = std::ranges::find(names, database) - names.begin();
-  return {.series = FairShare(static_cast<std::int64_t>(member.schedule.limits.series),
-                              databases_->Wants(member.key()), static_cast<std::size_t>(index))};
+  put_off_until_ = now + kOthersTimes * (now - began);
 }
 
 void Rotation::FailAll(const Visit& visit, const Error& error, Mono now) {
   for (const auto& member : visit.due) {
-    databases_->Failed(member->key(), visit.database, error, now);
+    databases_.Failed(member->key(), visit.database, error, now);
   }
 }
 

@@ -1,20 +1,19 @@
 #pragma once
 // The one connection that goes from database to database: finds out which there are, and runs in
-// each what is due there, one login for all of it. Works on its own clock a few seconds at a time;
-// what it found is in Databases.
+// each what is due there, one login for all of it. A login that is wanted anyway, to see whether
+// there can be one, is spent on the database that has waited longest (ADR 11). Works on its own
+// clock a few seconds at a time; what it found is in Databases.
 //
-//   Rotation rotation(open, databases, members, filter);   // a Task of the lane "rotating"
+//   Rotation rotation(open, runner, discovery, next_login);   // a Task of the lane "rotating"
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/collect/collector.h"
-#include "exporters/postgres/databases.h"
-#include "exporters/postgres/discovery.h"
-#include "exporters/postgres/query_member.h"
-#include "exporters/postgres/session.h"
+#include "exporters/postgres/database_runner.h"
 
 namespace sidecar::postgres {
 
@@ -23,12 +22,12 @@ class Rotation final : public Task {
   // A session of a database; empty: of the configured one. Its Ready fails with kNoData when there
   // is no such database.
   using Open = std::function<std::unique_ptr<Session>(const std::string& database)>;
-  using CountCut = std::function<void(std::string_view collector, std::size_t series)>;
-  using Members = std::vector<std::shared_ptr<const QueryMember>>;
+  // When a login is wanted for its own sake; none: not while logins fail.
+  using NextLogin = std::function<std::optional<Mono>()>;
 
-  // The list of databases is read every `discovery`.
-  Rotation(Open open, std::shared_ptr<Databases> databases, Members members, DatabaseFilter filter,
-           Millis discovery, CountCut count_cut);
+  // The list of databases is read where it is older than `discovery`.
+  Rotation(Open open, std::shared_ptr<const DatabaseRunner> runner, Millis discovery,
+           NextLogin next_login);
 
   // Works so long at most before it lets a reload take over; so long in one database.
   static constexpr Millis kStretch{5'000}, kVisit{30'000};
@@ -39,31 +38,30 @@ class Rotation final : public Task {
  private:
   struct Visit {
     std::string database;
-    Members due;
-    Mono last;  // the longest ago that one of them was tried
+    DatabaseRunner::Members due;
+    Mono last;             // the longest ago that one of them was tried
+    bool overdue = false;  // one of them is worth a login of its own
   };
 
   // Late: what timed out there, or was not tried there yet and timed out elsewhere.
   enum class Pace : std::uint8_t { kPrompt, kLate };
 
   Result<> Work(const Scrape& scrape);
-  Result<> List(Session& session, const Scrape& scrape);
   std::vector<Visit> Next(Mono now) const;
   std::vector<Visit> Due(Mono now, Pace pace) const;
-  bool IsDue(const QueryMember& member, const std::string& database, Mono now) const;
+  Millis Patience(const QueryMember& member, const std::string& database) const;
   Result<> Make(const Visit& visit, Session& session, const Scrape& scrape);
   Result<> Answers(const Scrape& scrape);
   void RunDue(const QueryMember& member, const std::string& database, Session& session,
               const Scrape& scrape);
-  QueryLimits Share(const QueryMember& member, const std::string& database) const;
   void FailAll(const Visit& visit, const Error& error, Mono now);
 
   const Open open_;
-  const std::shared_ptr<Databases> databases_;
-  const Members members_;
-  const DatabaseFilter filter_;
+  const std::shared_ptr<const DatabaseRunner> runner_;
+  const DatabaseRunner::Members& members_;  // the runner's
+  Databases& databases_;                    // the runner's
   const Millis discovery_;
-  const CountCut count_cut_;
+  const NextLogin next_login_;
   std::vector<std::string> keys_;
   int failures_ = 0;
   Mono retry_at_{};

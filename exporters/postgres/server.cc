@@ -61,6 +61,12 @@ bool Server::LoginOutdated() const {
          clock().mono() - last.at > options().login_probe_interval + LoginGate::kLongestLogin;
 }
 
+std::optional<Mono> Server::NextLogin() const {
+  const LoginState last = login();
+  if (!last.known || !last.up) return std::nullopt;
+  return last.at + options().login_probe_interval;
+}
+
 Millis Server::LoginPatience() const {
   constexpr Millis kLeast{1'000};
   const Millis twice(static_cast<Millis::rep>(2'000 * login().seconds));

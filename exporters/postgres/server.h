@@ -70,6 +70,9 @@ class Server : public std::enable_shared_from_this<Server> {
   // The last one is of long before the next was due: all places are taken, so nobody could try, and
   // it says nothing any more.
   bool LoginOutdated() const;
+  // When another is wanted, to see whether there can be one; none: they fail, or there was none
+  // yet.
+  std::optional<Mono> NextLogin() const;
   // What a scrape waits for a login: a second, or twice what the last one took, as far as
   // connect_timeout goes.
   Millis LoginPatience() const;

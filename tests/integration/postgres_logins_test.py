@@ -113,6 +113,64 @@ class Places(unittest.TestCase):
                           15, "the probe logs in")
 
 
+class OneLogin(unittest.TestCase):
+    """What can wait for a login: the shipped intervals, thirty times as fast."""
+
+    CONFIG = "".join(f"[postgres.collectors.{name}]\nenabled = false\n" for name in ROTATING) + """
+[[postgres.queries]]
+name = "rows"
+scope = "database"
+interval = "2s"
+login_interval = "{patience}"
+sql = "SELECT count(*) AS n FROM pg_description"
+metrics = [{{ name = "pg_descriptions", column = "n", type = "gauge", help = "Comments." }}]
+"""
+
+    def ages(self, watcher, databases, seconds):
+        """The greatest age of each database's rows, and the logins meanwhile."""
+        began, oldest = time.monotonic(), dict.fromkeys(databases, 0.0)
+        logins = watcher.value("pg_exporter_logins_total", result="ok")
+        while time.monotonic() - began < seconds:
+            watcher.scrape()
+            self.assertEqual(watcher.failed(), set())
+            self.assertEqual(watcher.value("pg_login_up"), 1)
+            for name in databases:
+                oldest[name] = max(oldest[name], watcher.age("rows", name))
+            time.sleep(0.3)
+        return oldest, watcher.value("pg_exporter_logins_total", result="ok") - logins
+
+    def test_serves_the_probe_and_visits_the_database_that_waited_longest(self):
+        others = ("a", "b", "c")
+        with watched(self, QUICK, others, self.CONFIG.format(patience="60s")) as watcher:
+            oldest, logins = self.ages(watcher, ("postgres", *others), 20)
+            self.assertLessEqual(logins, 11, "one every two seconds")
+            self.assertGreaterEqual(logins, 5)
+            self.assertLess(oldest["postgres"], 6, "read on the slow session")
+            self.assertLess(max(oldest.values()), 14, "each is the third that is visited")
+
+    def test_is_made_for_what_has_waited_too_long(self):
+        others = [f"d{n}" for n in range(8)]
+        with watched(self, QUICK, others, self.CONFIG.format(patience="5s")) as watcher:
+            oldest, logins = self.ages(watcher, others, 20)
+            self.assertGreater(logins, 20, "eight databases every five seconds")
+            self.assertLess(max(oldest.values()), 10)
+
+    def test_leaves_a_database_of_the_dsn_that_fails_to_the_rotation(self):
+        with watched(self, QUICK, ("other",), self.CONFIG.format(patience="6s")) as watcher:
+            watcher.server.sql("REVOKE SELECT ON pg_description FROM PUBLIC")
+            watcher.until(lambda: watcher.failed() == {"rows"}, 15, "it is seen")
+            began = time.monotonic()
+            while time.monotonic() - began < 12:
+                watcher.scrape()
+                self.assertEqual(watcher.failed(), {"rows"})
+                self.assertLess(watcher.age("rows", "other"), 10)
+                time.sleep(0.5)
+            watcher.server.sql("GRANT SELECT ON pg_description TO PUBLIC")
+            watcher.until(watcher.well, 10, "it is read again")
+            time.sleep(4)
+            watcher.until(lambda: watcher.age("rows") < 3, 5, "on the slow session")
+
+
 class Slow(unittest.TestCase):
     def ups_of_a_slow_login(self, scrapes, config=""):
         """pg_up of so many scrapes, two seconds apart, of a server whose login takes 1.6 s."""

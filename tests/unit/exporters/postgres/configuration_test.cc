@@ -77,6 +77,24 @@ TEST_F(ConfigurationTest, AResultOfTheSlowSessionMayWaitForTheLongestStatementTh
   EXPECT_EQ(Find("wal")->schedule.max_age, Millis(40'000)) << "as it was said";
 }
 
+TEST_F(ConfigurationTest, WhatWaitsForALoginDoesNotWhereAnIntervalIsAskedFor) {
+  ASSERT_EQ(Read(""), "");
+  EXPECT_EQ(Find("stat_user_tables")->schedule.interval, Millis(60'000));
+  EXPECT_EQ(Find("stat_user_tables")->def.login_interval, Millis(300'000));
+  EXPECT_EQ(Find("wal")->def.login_interval, Find("wal")->schedule.interval);
+  ASSERT_EQ(Read("[postgres.collectors.stat_user_tables]\ninterval = \"1m\"\n"), "");
+  EXPECT_EQ(Find("stat_user_tables")->def.login_interval, Millis(60'000));
+  ASSERT_EQ(Read("[postgres.collectors.stat_user_tables]\nmax_age = \"6m\"\n"), "");
+  EXPECT_EQ(Find("stat_user_tables")->def.login_interval, Millis(120'000)) << "a third of it";
+  const std::string own = Own("stat_user_tables",
+                              "scope = \"database\"\ninterval = \"10s\"\n"
+                              "login_interval = \"20s\"");
+  ASSERT_EQ(Read(own), "");
+  EXPECT_EQ(Find("stat_user_tables")->def.login_interval, Millis(20'000));
+  ASSERT_EQ(Read(own + "[postgres.collectors.stat_user_tables]\ninterval = \"30s\"\n"), "");
+  EXPECT_EQ(Find("stat_user_tables")->def.login_interval, Millis(30'000));
+}
+
 TEST_F(ConfigurationTest, AUsersScheduleHasTheRulesOfAllSchedules) {
   EXPECT_THAT(Read(Own("q", "interval = \"1ms\"")), HasSubstr("at least 100ms"));
   EXPECT_THAT(Read(Own("q", "timeout = \"11m\"")), HasSubstr("between 1ms and 10m"));

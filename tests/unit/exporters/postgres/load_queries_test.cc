@@ -172,6 +172,11 @@ TEST(LoadQuery, ReadsDatabasesInTheBackgroundOnly) {
   const Loaded loaded = Load(Query("scope = \"database\""));
   ASSERT_THAT(loaded.faults, IsEmpty());
   EXPECT_EQ(loaded.queries[0].def().interval, Millis(30'000));
+  EXPECT_EQ(loaded.queries[0].def().login_interval, Millis(30'000));
+  EXPECT_THAT(Load(Query("login_interval = \"1m\"")).faults,
+              HasSubstr("is for scope = \"database\""));
+  EXPECT_THAT(Load(Query("scope = \"database\"\nlogin_interval = \"29s\"")).faults,
+              HasSubstr("at least the interval"));
   EXPECT_THAT(Load(Query("scope = \"database\"\ninterval = \"0s\"")).faults,
               HasSubstr("must not be 0 with scope = 'database'"));
 }

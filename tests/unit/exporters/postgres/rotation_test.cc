@@ -3,9 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "tests/support/fake_clock.h"
+#include "tests/unit/exporters/postgres/fake_databases.h"
 
 namespace sidecar::postgres {
 namespace {
@@ -14,119 +12,16 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// A server of databases, each with a table of so many rows. Keeps what was asked of it, in order.
-struct FakeServer {
-  std::vector<std::string> databases = {"postgres"};
-  std::map<std::string, Error> refuses;  // by database
-  std::map<std::string, Error> breaks;   // the query of it
-  std::map<std::string, Millis> hangs;   // by statement: times out after it
-  std::map<std::string, int> rows;
-  std::vector<std::string> log;
-  FakeClock* clock = nullptr;
-  Millis query_time{0};
-};
-
-class FakeSession final : public Session {
- public:
-  FakeSession(FakeServer& server, std::string database)
-      : server_(server), database_(database.empty() ? "postgres" : std::move(database)) {
-    server_.log.push_back("open " + database_);
-    facts_.version_num = 150'000;
-    facts_.database = database_;
-  }
-  Result<> Ready(const Scrape&) override {
-    const auto found = server_.refuses.find(database_);
-    if (found != server_.refuses.end()) return Fail(found->second);
-    return {};
-  }
-  Result<> Query(const Scrape& scrape, const Statement& statement, RowReader& reader) override {
-    if (statement.name == "discovery") return List(reader);
-    if (auto ready = Ready(scrape); !ready) return ready;
-    server_.log.push_back(std::string(statement.name) + " in " + database_);
-    server_.clock->Advance(server_.query_time);
-    if (const auto hangs = server_.hangs.find(std::string(statement.name));
-        hangs != server_.hangs.end()) {
-      server_.clock->Advance(hangs->second);
-      return Fail(Errc::kTimeout, "no answer in time");
-    }
-    if (const auto found = server_.breaks.find(database_); found != server_.breaks.end()) {
-      return Fail(found->second);
-    }
-    const Column columns[] = {{"k", 25}, {"n", 20}};
-    if (auto begun = reader.Begin(columns); !begun) return begun;
-    const auto count = server_.rows.find(database_);
-    for (int i = 0; i < (count == server_.rows.end() ? 1 : count->second); ++i) {
-      const std::string key = std::to_string(i);
-      const Cell cells[] = {key, "1"};
-      if (auto read = reader.Row(cells); !read) return read;
-    }
-    return {};
-  }
-  const Facts& facts() const override { return facts_; }
-
- private:
-  Result<> List(RowReader& reader) {
-    server_.log.push_back("discover");
-    const Column columns[] = {{"datname", 19}, {"c", 16}};
-    if (auto begun = reader.Begin(columns); !begun) return begun;
-    for (const std::string& name : server_.databases) {
-      const Cell cells[] = {name, "t"};
-      if (auto read = reader.Row(cells); !read) return read;
-    }
-    return {};
-  }
-
-  FakeServer& server_;
-  const std::string database_;
-  Facts facts_;
-};
-
-constexpr QueryVariant kVariants[] = {{.versions = {}, .sql = "SELECT"}};
-constexpr std::string_view kLabels[] = {"k"};
-constexpr MetricDef kMetrics[] = {
-    {.name = "pg_x", .help = "h", .unit = "", .column = "n", .labels = kLabels}};
-
-QueryMember Member(std::string_view name, Millis interval) {
-  QueryMember member{.def = {.name = name,
-                             .summary = "s",
-                             .scope = QueryScope::kDatabase,
-                             .interval = interval,
-                             .rank_by = "n",
-                             .builtin = true,
-                             .variants = kVariants,
-                             .metrics = kMetrics}};
-  member.schedule = {.interval = interval};
-  return member;
-}
-
-class RotationTest : public ::testing::Test {
+class RotationTest : public DatabasesFixture {
  protected:
-  RotationTest() { server_.clock = &clock_; }
-
   std::unique_ptr<Rotation> Make(std::vector<QueryMember> members, DatabaseFilter filter = {}) {
-    Rotation::Members shared;
-    for (QueryMember& member : members) {
-      shared.push_back(std::make_shared<const QueryMember>(std::move(member)));
-    }
     return std::make_unique<Rotation>(
-        [this](const std::string& database) {
-          return std::make_unique<FakeSession>(server_, database);
-        },
-        databases_, std::move(shared), std::move(filter), Millis(60'000),
-        [this](std::string_view, std::size_t series) { cut_ += series; });
-  }
-  void Run(Rotation& rotation) {
-    server_.log.clear();
-    EXPECT_TRUE(rotation.Run(Scrape(clock_, clock_.mono() + Millis(60'000), {}, 1)));
-  }
-  std::vector<Databases::Result> Results(std::string_view name) const {
-    return databases_->Results(std::string(name) + "\n");
+        [this](const std::string& database) { return Open(database); },
+        RunnerOf(std::move(members), std::move(filter)), Millis(60'000),
+        [this] { return next_login_; });
   }
 
-  FakeClock clock_;
-  FakeServer server_;
-  std::shared_ptr<Databases> databases_ = std::make_shared<Databases>();
-  std::size_t cut_ = 0;
+  std::optional<Mono> next_login_{};
 };
 
 TEST_F(RotationTest, VisitsEveryDatabaseOnceForAllThatIsDueThere) {
@@ -377,6 +272,60 @@ TEST_F(RotationTest, KeepsOnlyTheResultsOfItsOwnQueries) {
   const auto rotation = Make({Member("q", Millis(10'000))});
   Run(*rotation);
   EXPECT_THAT(Results("gone"), IsEmpty());
+}
+
+QueryMember Patient(std::string_view name) {
+  QueryMember member = Member(name, Millis(60'000));
+  member.def.login_interval = Millis(300'000);
+  return member;
+}
+
+TEST_F(RotationTest, SpendsALoginThatIsWantedOnTheDatabaseThatHasWaitedLongest) {
+  server_.databases = {"a", "b", "postgres"};
+  const auto rotation = Make({Patient("q")});
+  Run(*rotation);
+  std::vector<std::string> visits;
+  for (int minute = 1; minute <= 6; ++minute) {
+    next_login_ = clock_.mono() + Millis(60'000);
+    databases_->Discovered({{"a"}, {"b"}, {"postgres"}}, clock_.mono());  // by who has a session
+    EXPECT_EQ(rotation->NotBefore(), clock_.mono() + Millis(60'000));
+    clock_.Advance(Millis(50'000));
+    Run(*rotation);
+    EXPECT_THAT(server_.log, IsEmpty()) << "nobody wants a login yet";
+    clock_.Advance(Millis(10'000));
+    databases_->Discovered({{"a"}, {"b"}, {"postgres"}}, clock_.mono());
+    server_.on_open = [this] { next_login_ = clock_.mono() + Millis(60'000); };
+    Run(*rotation);
+    ASSERT_THAT(server_.log, SizeIs(2)) << "one login";
+    visits.push_back(server_.log[1]);
+  }
+  EXPECT_THAT(visits, ElementsAre("q in a", "q in b", "q in postgres", "q in a", "q in b",
+                                  "q in postgres"));
+}
+
+TEST_F(RotationTest, WhatHasWaitedTooLongIsWorthALogin) {
+  server_.databases = {"a", "postgres"};
+  const auto rotation = Make({Patient("q")});
+  Run(*rotation);
+  clock_.Advance(Millis(299'000));
+  databases_->Discovered({{"a"}, {"postgres"}}, clock_.mono());
+  Run(*rotation);
+  EXPECT_THAT(server_.log, IsEmpty());
+  clock_.Advance(Millis(1'000));
+  Run(*rotation);
+  EXPECT_THAT(server_.log, ElementsAre("open a", "q in a", "open postgres", "q in postgres"));
+}
+
+TEST_F(RotationTest, WhatHasFailedIsTriedAgainAtItsInterval) {
+  server_.databases = {"a", "postgres"};
+  server_.refuses["a"] = {Errc::kDenied, "not for you"};
+  const auto rotation = Make({Patient("q")});
+  Run(*rotation);
+  server_.refuses.clear();
+  clock_.Advance(Millis(60'000));
+  databases_->Discovered({{"a"}, {"postgres"}}, clock_.mono());
+  Run(*rotation);
+  EXPECT_THAT(server_.log, ElementsAre("open a", "q in a"));
 }
 
 }  // namespace
