@@ -4,7 +4,7 @@
 //   BlockingGraph graph;
 //   graph.Add({.pid = 7, .datname = "orders", .blockers = {5}, .waited = 1.5});
 //   graph.Add({.pid = 5, .datname = "orders", .state = "idle in transaction"});
-//   graph.depth();  // 1
+//   graph.Depth();  // 1
 
 #include <cstdint>
 #include <string>

@@ -25,6 +25,7 @@ using OwnedResult = std::unique_ptr<PGresult, ClearResult>;
 constexpr int kRowsBetweenLooks = 64;
 // libpq keeps a row until it is whole, however large the server makes it.
 constexpr std::size_t kMostRowBytes = 8U << 20U;
+constexpr std::size_t kMostLoginBytes = 1U << 20U;
 constexpr std::size_t kReadAtOnce = 256U << 10U;
 // What may be thrown away of a result whose reader has enough, before the connection goes instead.
 constexpr Millis kDrain{20};
@@ -121,7 +122,10 @@ void Connection::Step() {
     pg_->polling = PGRES_POLLING_READING;
     return;
   }
+  // Parameters of a peer without end are all kept by libpq.
+  const ReceiveLimit limit(kReadAtOnce);
   pg_->polling = PQconnectPoll(conn);
+  login_bytes_ += limit.received();
   if (PQstatus(conn) != CONNECTION_BAD) named_ = HasSaidWhoWeAre(conn);
 }
 
@@ -145,6 +149,10 @@ Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono unti
     }
     if (events == POLLIN) until = std::max(until, scrape.clock().mono() + kNextStep);
     Step();
+    if (login_bytes_ > kMostLoginBytes) {
+      broken_ = true;
+      return Fail(Errc::kUnavailable, Server() + " sent more than a login may be answered with");
+    }
     if (broken_) {
       return Fail(Errc::kUnavailable, Server() + " closed the connection without an answer");
     }
@@ -183,7 +191,6 @@ Result<> Connection::Send(const Command& command) {
   }
   if (sent == 0) return Lost();
   if (command.how != Command::How::kPrepare && !command.few_rows) PQsetSingleRowMode(conn);
-  ++statements_;
   return {};
 }
 

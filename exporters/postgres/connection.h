@@ -68,7 +68,6 @@ class Connection {
   int pid() const;
   std::string Parameter(const char* name) const;  // what the server reports: "server_encoding"
   std::string Server() const;                     // "host:port"
-  std::uint32_t statements() const { return statements_; }
 
   // Ends it without waiting. The socket, shut for writing, by which to see that the backend has
   // gone; none when no server was told who we are.
@@ -98,7 +97,7 @@ class Connection {
   UniqueFd wake_;
   std::string secret_;
   std::string sqlstate_;
-  std::uint32_t statements_ = 0;
+  std::size_t login_bytes_ = 0;
   bool broken_ = false;
   bool about_database_ = false;
   bool asks_ = false, waits_for_answer_ = false;

@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <memory>
 
+#include "common/base/parse.h"
+
 namespace sidecar::postgres {
 namespace {
 
 using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+constexpr int kLongestTimeout = 60;
 
 void Set(Parameters& parameters, std::string_view key, std::string_view value) {
   if (value.empty()) return;
@@ -156,8 +160,13 @@ void ConnectOptions::Read(TableReader& postgres, const Getenv& getenv) {
   positive("login_probe_interval", login_probe_interval, Millis(1'000));
   positive("refresh_interval", refresh_interval, Millis(1'000));
   ReadEnvironment(postgres, getenv);
-  if (const auto parsed = ParseDsn(dsn); !parsed) {
+  const auto parsed = ParseDsn(dsn);
+  if (!parsed) {
     postgres.Reject("dsn", "no connection string: " + parsed.error().message);
+  } else if (!postgres.Has("connect_timeout")) {
+    // libpq minds it where it blocks, which it never does here. 0 is no end, which there always is.
+    const int seconds = ParseNumber<int>(Find(*parsed, "connect_timeout")).value_or(0);
+    if (seconds > 0) connect_timeout = std::chrono::seconds(std::min(seconds, kLongestTimeout));
   }
   if (IsSeveral(dsn)) postgres.Reject("dsn", "one server only: run an exporter beside each");
 }
@@ -206,6 +215,10 @@ Result<Login> Conninfo::Resolve(std::string_view database) const {
       {"sslmode", o.sslmode}, {"sslcert", o.sslcert},   {"sslrootcert", o.sslrootcert},
       {"sslkey", o.sslkey},   {"passfile", o.passfile}, {"service", o.service}};
   for (const auto& [key, value] : fields) Set(parameters, key, value);
+  // libpq goes to the address and takes the host for its name only.
+  if (!o.host.empty()) {
+    std::erase_if(parameters, [](const auto& given) { return given.first == "hostaddr"; });
+  }
   if (o.port != 0) Set(parameters, "port", std::to_string(o.port));
   if (o.password) {
     auto secret = o.password.Read();

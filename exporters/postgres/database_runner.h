@@ -32,6 +32,7 @@ class DatabaseRunner {
 
   const Members& members() const { return members_; }
   Databases& databases() const { return *databases_; }
+  const DatabaseFilter& filter() const { return filter_; }
 
   // Which databases there are; asked in that of the DSN.
   Result<> List(Session& session, const Scrape& scrape) const;

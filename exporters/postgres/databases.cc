@@ -167,6 +167,12 @@ void Databases::KeepOnly(const std::vector<std::string>& keys) {
   });
 }
 
+void Databases::LookFor(const std::string& filter) {
+  const std::scoped_lock lock(mutex_);
+  rediscover_ = rediscover_ || filter != filter_;
+  filter_ = filter;
+}
+
 Databases::Counts Databases::counts() const {
   const std::scoped_lock lock(mutex_);
   Counts counts;
@@ -178,7 +184,7 @@ Databases::Counts Databases::counts() const {
     bool tried = false, failed = false;
     for (const auto& [key, results] : results_) {
       const auto result = results.find(found.name);
-      if (result == results.end()) continue;
+      if (result == results.end() || !result->second.wanted) continue;
       tried = true;
       failed = failed || result->second.error.has_value();
     }

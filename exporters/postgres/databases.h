@@ -71,6 +71,8 @@ class Databases {
   // What each of names() wants, in their order; none: not known yet.
   std::vector<std::optional<std::int64_t>> Wants(const std::string& key) const;
   void KeepOnly(const std::vector<std::string>& keys);
+  // What is looked for; another than before: the list is read anew.
+  void LookFor(const std::string& filter);
   Counts counts() const;
 
   // Until every database was tried for `key`, or the rotation is blocked, or `until`.
@@ -87,7 +89,7 @@ class Databases {
   std::optional<Mono> discovered_at_;
   bool rediscover_ = false;
   std::vector<Found> found_;
-  std::string home_;
+  std::string home_, filter_;
   std::map<std::string, ByDatabase> results_;  // by key
   std::optional<Error> blocked_;
 };

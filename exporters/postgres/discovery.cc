@@ -29,6 +29,9 @@ class FoundReader final : public RowReader {
     return {};
   }
   Result<> Row(std::span<const Cell> cells) override {
+    if (found.size() >= kMostDatabases) {
+      return Fail(Errc::kLimit, "more than " + std::to_string(kMostDatabases) + " databases");
+    }
     std::string name(cells[0].value_or(""));
     if (filter_.Has(name)) found.push_back({std::move(name), cells[1] == "t"});
     return {};
@@ -43,6 +46,13 @@ class FoundReader final : public RowReader {
 
 bool DatabaseFilter::Has(const std::string& database) const {
   return (include.empty() || Matches(include, database)) && !Matches(exclude, database);
+}
+
+std::string DatabaseFilter::Text() const {
+  std::string text;
+  for (const std::string& glob : include) text += '+' + glob + '\0';
+  for (const std::string& glob : exclude) text += '-' + glob + '\0';
+  return text;
 }
 
 Result<std::vector<Databases::Found>> Discover(Session& session, const Scrape& scrape,

@@ -14,10 +14,13 @@
 
 namespace sidecar::postgres {
 
+inline constexpr std::size_t kMostDatabases = 10'000;
+
 // Shell globs; include empty: all.
 struct DatabaseFilter {
   std::vector<std::string> include, exclude;
   bool Has(const std::string& database) const;
+  std::string Text() const;  // equal for equal filters
 };
 
 // Those that the filter has, by name.

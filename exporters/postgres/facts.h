@@ -14,7 +14,6 @@ namespace sidecar::postgres {
 struct Facts {
   struct Extension {
     std::string name, version, schema;
-    friend bool operator==(const Extension&, const Extension&) = default;
   };
 
   int version_num = 0;                 // server_version_num: 150018
@@ -34,7 +33,6 @@ struct Facts {
     }
     return nullptr;
   }
-  friend bool operator==(const Facts&, const Facts&) = default;
 };
 
 }  // namespace sidecar::postgres

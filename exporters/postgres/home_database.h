@@ -1,7 +1,8 @@
 #pragma once
 // The database of the DSN, where a session is at hand: what the rotation has begun there is kept
 // fresh without a login, and so is the list of databases. What fails there is left to the rotation
-// until it has succeeded again, so that the session's other users have it to themselves.
+// until it has succeeded again, so that the session's other users have it to themselves. One thread
+// at a time, the lane's; `open` keeps alive what its session needs.
 //
 //   HomeDatabase home(open, runner, discovery);   // a Task of the lane of that session
 

@@ -31,6 +31,9 @@ class NamedRows : public RowReader {
     return {};
   }
   Result<> Row(std::span<const Cell> cells) override {
+    if (++rows_ > kMostRows) {
+      return Fail(Errc::kLimit, "more than " + std::to_string(kMostRows) + " rows");
+    }
     cells_ = cells;
     return Read();
   }
@@ -53,9 +56,12 @@ class NamedRows : public RowReader {
   }
 
  private:
+  static constexpr std::size_t kMostRows = 50'000;
+
   std::array<std::string_view, N> names_;
   std::array<std::size_t, N> at_{};
   std::span<const Cell> cells_;
+  std::size_t rows_ = 0;
 };
 
 }  // namespace sidecar::postgres

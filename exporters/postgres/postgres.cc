@@ -82,7 +82,8 @@ class Postgres final : public Exporter {
     DatabaseRunner::Members rotated;
     for (QueryMember& query : configuration.queries) {
       if (query.native) {
-        query.native = keep.Get<Native>("native/" + query.key(), [&] { return query.native; });
+        query.native = keep.Get<Native>("native/" + query.key() + watched.server->key(),
+                                        [&] { return query.native; });
       }
       const auto member = std::make_shared<const QueryMember>(std::move(query));
       members_.push_back(member);
@@ -109,9 +110,10 @@ class Postgres final : public Exporter {
     std::unique_ptr<Collector> work;
     if (member->def.scope == QueryScope::kDatabase) {
       // The interval is the rotation's; scrapes are served what it found. Each database had its
-      // share of the limit, but tables come: the sum may pass it for one round.
+      // share of the limit, but tables come: the sum may pass it for one round. And the age of
+      // each.
       schedule.interval = Millis(0);
-      schedule.limits = Limits::OfSeries(2 * schedule.limits.series);
+      schedule.limits = Limits::OfSeries(2 * schedule.limits.series + kMostDatabases);
       work = MakeDatabaseCollector(watched, member);
     } else {
       work = MakeClusterCollector(watched, member);

@@ -1,6 +1,6 @@
 #pragma once
 // The Postgres exporter: postgres_exporter's names, the collectors as data (collectors/*.toml and
-// [[postgres.queries]]), on sessions that cannot hang.
+// [[postgres.queries]]), on sessions that cannot hang. Used by one thread, as every Exporter is.
 //
 //   App("postgres-exporter").Add(postgres::MakePostgres()).Run(argc, argv);
 

@@ -1,6 +1,7 @@
 #pragma once
 // Definitions as the engine's collectors: of scope cluster on their lane's session, of scope
-// database from what the rotation has found.
+// database from what the rotation has found. Each is run by one thread at a time, as the engine
+// does; what they share is thread-safe.
 //
 //   members.push_back({name, schedule, MakeClusterCollector(watched, member), fingerprint});
 

@@ -164,10 +164,14 @@ Result<> QueryRows::ReadLabels(std::span<const Cell> cells) {
 Result<> QueryRows::Group(LabelSet& set) {
   std::string key = KeyOf(set.values);
   const std::size_t bytes = key.size();
+  if (set.groups.size() >= limit_ && !set.groups.contains(key)) {
+    if (def_.rank_by.empty()) return TooManySeries();
+    set.group = kNoGroup;
+    return {};
+  }
   const auto [group, added] = set.groups.try_emplace(std::move(key), set.groups.size());
   set.group = group->second;
   if (!added) return {};
-  if (set.groups.size() > limit_) return TooManySeries();
   group_bytes_ += bytes;
   if (group_bytes_ > kMostGroupBytes) {
     return Fail(Errc::kLimit, "labels of aggregates with more than " +
@@ -257,10 +261,7 @@ Result<> QueryRows::ReadMetric(std::span<const Cell> cells, Metric& metric) {
     return Fail(Errc::kParse,
                 Where(metric.column) + ": a counter below 0: " + Quoted(*cells[metric.column]));
   }
-  if (metric.def->aggregate != Aggregate::kNone) {
-    Total(metric, *value);
-    return {};
-  }
+  if (metric.def->aggregate != Aggregate::kNone) return Total(metric, *value);
   auto admitted = Admit(1);
   if (!admitted) return Fail(std::move(admitted.error()));
   if (!*admitted) return {};
@@ -269,14 +270,16 @@ Result<> QueryRows::ReadMetric(std::span<const Cell> cells, Metric& metric) {
   return {};
 }
 
-void QueryRows::Total(Metric& metric, double value) {
+Result<> QueryRows::Total(Metric& metric, double value) {
   const std::size_t group = label_sets_[metric.labels].group;
+  if (group == kNoGroup) return ++report_.cut, Result<>();
   if (metric.totals.size() <= group) metric.totals.resize(group + 1);
   std::optional<double>& total = metric.totals[group];
+  if (!total && (full_ || report_.series + totals_ >= limit_)) return Refuse(metric, group);
   if (!total) {
     total = value;
     ++totals_;
-    return;
+    return {};
   }
   switch (metric.def->aggregate) {
     case Aggregate::kMax:
@@ -289,6 +292,16 @@ void QueryRows::Total(Metric& metric, double value) {
     case Aggregate::kSum:
       *total += value;
   }
+  return {};
+}
+
+// A group has no room for its total, which counts as cut once.
+Result<> QueryRows::Refuse(Metric& metric, std::size_t group) {
+  if (def_.rank_by.empty()) return TooManySeries();
+  metric.refused.resize(std::max(metric.refused.size(), group + 1));
+  if (!metric.refused[group]) ++report_.cut;
+  metric.refused[group] = true;
+  return {};
 }
 
 Result<> QueryRows::Finish() {

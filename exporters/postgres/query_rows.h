@@ -44,6 +44,7 @@ class QueryRows final : public RowReader {
     std::size_t group = 0;  // of this row
   };
   static constexpr std::size_t kNoColumn = static_cast<std::size_t>(-1);
+  static constexpr std::size_t kNoGroup = static_cast<std::size_t>(-1);
   struct Metric {
     const MetricDef* def;
     Sink::Handle family;
@@ -55,6 +56,7 @@ class QueryRows final : public RowReader {
     std::vector<std::size_t> exemplar_labels{};
     double divisor = 0;  // of a scale like 0.001, which a product would get wrong by a digit
     std::vector<std::optional<double>> totals{};  // by group
+    std::vector<bool> refused{};                  // likewise: there was no room for it
   };
 
   Result<std::size_t> Find(std::span<const Column> columns, std::string_view name) const;
@@ -70,7 +72,8 @@ class QueryRows final : public RowReader {
   Result<std::vector<double>> Numbers(std::span<const Cell> cells, const Metric& metric,
                                       std::size_t column) const;
   Result<> Group(LabelSet& set);
-  void Total(Metric& metric, double value);
+  Result<> Total(Metric& metric, double value);
+  Result<> Refuse(Metric& metric, std::size_t group);
   void Note(const Metric& metric);
   // Whether `series` more may be given to the sink.
   Result<bool> Admit(std::size_t series);

@@ -3,8 +3,8 @@
 // versions: what stands in /*!13+ ... */ is part of the text for PostgreSQL 13 and later only,
 // where psql sees a comment. Pure functions.
 //
-//   ParseVersions("12-16");                           // {12000, 16999}
-//   ExpandVersions("SELECT a /*!13+ , b */", {}, out);  // {-12: SELECT a}, {13+: SELECT a , b}
+//   ParseVersions("12-16");                      // {12000, 16999}
+//   ExpandVersions("SELECT a /*!13+ , b */", {});  // {-12: SELECT a}, {13+: SELECT a , b}
 
 #include <optional>
 #include <string>

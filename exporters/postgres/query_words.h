@@ -1,5 +1,6 @@
 #pragma once
-// Keys of the collector language that are one of a few words. Read by load_queries.cc.
+// Keys of the collector language that are one of a few words. Read by load_queries.cc. Pure
+// functions.
 //
 //   def.scope = Choice(table, "scope", kScopes, "Once per server or in every database");
 

@@ -26,6 +26,7 @@ Result<> Rotation::Run(const Scrape& scrape) {
   const Mono now = scrape.clock().mono();
   if (now < retry_at_) return {};
   databases_.KeepOnly(keys_);
+  databases_.LookFor(runner_->filter().Text());
   auto worked = Work(scrape);
   if (worked) {
     failures_ = 0;
@@ -66,6 +67,8 @@ Result<> Rotation::Work(const Scrape& scrape) {
     const std::unique_ptr<Session> session = open_({});
     if (auto listed = runner_->List(*session, scrape); !listed) return listed;
     server_answered_ = true;
+    const std::vector<std::string> names = databases_.names();
+    std::erase_if(gone_, [&](const auto& name) { return !std::ranges::count(names, name); });
     const std::string here = session->facts().database;
     for (const Visit& visit : Due(clock.mono(), Pace::kPrompt)) {
       if (visit.database != here) continue;
@@ -138,7 +141,7 @@ Result<> Rotation::Make(const Visit& visit, Session& session, const Scrape& scra
   if (auto ready = session.Ready(part); !ready) {
     databases_.Rediscover();
     if (ready.error().code == Errc::kNoData) {
-      databases_.Forget(visit.database);
+      Missing(visit, std::move(ready.error()), scrape.clock().mono());
       return {};
     }
     if (ready.error().code == Errc::kLimit) return ready;  // ours: nothing was tried
@@ -149,8 +152,20 @@ Result<> Rotation::Make(const Visit& visit, Session& session, const Scrape& scra
     }
     return well;
   }
+  gone_.erase(visit.database);
   for (const auto& member : visit.due) RunDue(*member, visit.database, session, part);
   return {};
+}
+
+// It was dropped, which the next list says. What the list has all the same (its directory is gone,
+// a pooler or the second of two hosts does not know it) is tried like any other that refuses.
+void Rotation::Missing(const Visit& visit, Error error, Mono now) {
+  if (gone_.insert(visit.database).second) {
+    databases_.Forget(visit.database);
+    return;
+  }
+  error.code = Errc::kUnavailable;
+  FailAll(visit, error, now);
 }
 
 Result<> Rotation::Answers(const Scrape& scrape) {

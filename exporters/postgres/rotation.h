@@ -2,13 +2,15 @@
 // The one connection that goes from database to database: finds out which there are, and runs in
 // each what is due there, one login for all of it. A login that is wanted anyway, to see whether
 // there can be one, is spent on the database that has waited longest (ADR 11). Works on its own
-// clock a few seconds at a time; what it found is in Databases.
+// clock a few seconds at a time; what it found is in Databases. One thread at a time; `open` keeps
+// alive what its sessions need.
 //
 //   Rotation rotation(open, runner, discovery, next_login);   // a Task of the lane "rotating"
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +53,7 @@ class Rotation final : public Task {
   std::vector<Visit> Due(Mono now, Pace pace) const;
   Millis Patience(const QueryMember& member, const std::string& database) const;
   Result<> Make(const Visit& visit, Session& session, const Scrape& scrape);
+  void Missing(const Visit& visit, Error error, Mono now);
   Result<> Answers(const Scrape& scrape);
   void RunDue(const QueryMember& member, const std::string& database, Session& session,
               const Scrape& scrape);
@@ -67,6 +70,7 @@ class Rotation final : public Task {
   Mono retry_at_{};
   bool server_answered_ = false;  // the database of the DSN, in this run
   Mono put_off_until_{};
+  std::set<std::string> gone_;  // that a login called so; the list may still have them
 };
 
 }  // namespace sidecar::postgres

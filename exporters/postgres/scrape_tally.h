@@ -1,7 +1,8 @@
 #pragma once
 // What became of the last scrape as a whole, for pg_exporter_last_scrape_*. Thread-safe.
 //
-//   tally.Note(scrape.id(), began, ended, /*failed=*/!done);
+//   tally.Begin(scrape.id(), clock.mono());
+//   tally.End(scrape.id(), clock.mono(), /*failed=*/!done);
 //   ScrapeTally::Last last = tally.last();
 
 #include <algorithm>

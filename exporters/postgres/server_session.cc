@@ -9,6 +9,7 @@
 namespace sidecar::postgres {
 namespace {
 
+constexpr char kUnchecked[] = "SQL_ASCII";  // an encoding that is none
 constexpr Millis kReapPause{1'000};
 constexpr Millis kFactsTimeout{5'000};
 // The server's timeout is to end a slow statement before ours ends the session.
@@ -102,6 +103,11 @@ void ServerSession::BeginScript(Millis statement_timeout) {
   script_ = "SET LOCAL statement_timeout = " + std::to_string(statement_timeout.count()) +
             "; SET LOCAL lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
             "; ";
+  // Bytes that are no UTF-8 would fail their row (a server that checks nothing may hold them), of
+  // the facts too: a database's name.
+  if (connection_->Parameter("server_encoding") == kUnchecked) {
+    script_ += "SET LOCAL client_encoding = 'SQL_ASCII'; ";
+  }
 }
 
 // Before the settings of the session are made: a backend that waits for a lock would outlive it.
@@ -193,8 +199,7 @@ Result<> ServerSession::Set(const Scrape& scrape, const Settings& wanted) {
                "; SET idle_in_transaction_session_timeout = 10000"
                "; SET DateStyle = 'ISO'; SET TimeZone = 'UTC'"
                "; SET max_parallel_workers_per_gather = 0; SET jit = off; ";
-    // Bytes that are no UTF-8 would fail their row (a server that checks nothing may hold them).
-    if (facts_.encoding == "SQL_ASCII") script_ += "SET client_encoding = 'SQL_ASCII'; ";
+    if (facts_.encoding == kUnchecked) script_ += "SET client_encoding = 'SQL_ASCII'; ";
   }
   script_ +=
       "SET statement_timeout = " + std::to_string(wanted.statement_timeout.count()) +
@@ -257,7 +262,6 @@ Result<> ServerSession::RunPooled(const Scrape& scrape, const Statement& stateme
   script_ +=
       "SET LOCAL transaction_read_only = on; SET LOCAL DateStyle = 'ISO'"
       "; SET LOCAL TimeZone = 'UTC'; ";
-  if (facts_.encoding == "SQL_ASCII") script_ += "SET LOCAL client_encoding = 'SQL_ASCII'; ";
   if (!wanted.own_search_path) script_ += "SET LOCAL search_path = pg_catalog; ";
   script_ += statement.sql;
   return connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, &reader);

@@ -54,7 +54,10 @@ Errc CodeOf(std::string_view sqlstate) {
   constexpr std::pair<std::string_view, Errc> kClasses[] = {
       {"08", Errc::kUnavailable}, {"57", Errc::kUnavailable}, {"28", Errc::kDenied},
       {"42", Errc::kParse},       {"22", Errc::kParse},       {"53", Errc::kLimit},
-      {"54", Errc::kLimit},
+      {"54", Errc::kLimit},       {"40", Errc::kUnavailable},  // a recovery conflict, a deadlock
+      {"58", Errc::kUnavailable}, {"XX", Errc::kUnavailable},  // its disk, its own faults
+      {"P0", Errc::kParse},       {"21", Errc::kParse},        // RAISE; one row was wanted
+      {"38", Errc::kParse},       {"39", Errc::kParse},        // what a function called
   };
   for (const auto& [begins, code] : kClasses) {
     if (sqlstate.starts_with(begins)) return code;

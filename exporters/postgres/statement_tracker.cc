@@ -1,6 +1,7 @@
 #include "exporters/postgres/statement_tracker.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace sidecar::postgres {
 namespace {
@@ -9,7 +10,10 @@ constexpr unsigned kRunsOutside = 10;
 
 }  // namespace
 
-void StatementTracker::Begin() { ++run_; }
+void StatementTracker::Begin(bool anew) {
+  ++run_;
+  anew_ = anew || run_ == 1;
+}
 
 void StatementTracker::Add(const StatementKey& key, std::string_view user,
                            std::string_view database, const StatementNumbers& numbers) {
@@ -26,18 +30,42 @@ void StatementTracker::Add(const StatementKey& key, std::string_view user,
   for (std::size_t i = 0; i < kStatementColumns; ++i) statement.now[i] += numbers[i];
 }
 
-// What it grew since the last run. In the first run nothing is known to have grown; later, one that
-// is new or was reset grew by all it has.
+// What it grew since the last run: one that is new or was reset by all it has.
 void StatementTracker::Measure(Statement& statement, StatementNumbers& growth) const {
+  if (anew_) {
+    statement.grown = statement.now[kTime];
+    return;
+  }
   const bool reset = statement.compared && statement.now[kCalls] < statement.before[kCalls];
   for (std::size_t i = 0; i < kStatementColumns; ++i) {
     if (statement.compared && !reset) {
       growth[i] = std::max(0.0, statement.now[i] - statement.before[i]);
     } else {
-      growth[i] = run_ == 1 ? 0 : statement.now[i];
+      growth[i] = statement.now[i];
     }
   }
-  statement.grown = run_ == 1 ? statement.now[kTime] : growth[kTime];
+  statement.grown = growth[kTime];
+}
+
+void StatementTracker::Choose(const std::vector<Statement*>& ranked, std::size_t limit) const {
+  std::vector<Statement*> outside;
+  std::size_t shown = 0;
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    Statement& statement = *ranked[i];
+    if (i < limit && (statement.grown > 0 || statement.shown || anew_)) {
+      statement.shown = true;
+      statement.outside = 0;
+    } else if (statement.shown && ++statement.outside >= kRunsOutside) {
+      statement.shown = false;
+    } else if (statement.shown) {
+      outside.push_back(&statement);
+    }
+    shown += statement.shown ? 1 : 0;
+  }
+  std::ranges::stable_sort(outside, std::greater(), &Statement::outside);
+  for (std::size_t i = 0; i < outside.size() && shown > 2 * limit; ++i, --shown) {
+    outside[i]->shown = false;
+  }
 }
 
 void StatementTracker::End(std::size_t limit) {
@@ -55,15 +83,7 @@ void StatementTracker::End(std::size_t limit) {
   std::ranges::stable_sort(ranked, [](const Statement* a, const Statement* b) {
     return std::pair(a->grown, a->shown) > std::pair(b->grown, b->shown);
   });
-  for (std::size_t i = 0; i < ranked.size(); ++i) {
-    Statement& statement = *ranked[i];
-    if (i < limit && (statement.grown > 0 || statement.shown || run_ == 1)) {
-      statement.shown = true;
-      statement.outside = 0;
-    } else if (statement.shown && ++statement.outside >= kRunsOutside) {
-      statement.shown = false;
-    }
-  }
+  Choose(ranked, limit);
   for (const auto& [statement, growth] : grown) {
     Other& other = others_[{statement->user, statement->database}];
     other.run = run_;

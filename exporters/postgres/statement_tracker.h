@@ -1,9 +1,10 @@
 #pragma once
 // Which statements of pg_stat_statements are shown, and the sum of the others. A statement enters
 // when it is among the first by time spent since the last run, and leaves after ten runs outside:
-// a dashboard keeps its lines. What is not shown is added up by user and database, by what it grew:
-// that sum never falls, also when statements enter, leave, are evicted or reset; it is forgotten
-// ten runs after the last statement of its user and database. Not thread-safe.
+// a dashboard keeps its lines; where many come and go, twice the limit are shown at most. What is
+// not shown is added up by user and database, by what it grew: that sum never falls, also when
+// statements enter, leave, are evicted or reset; it is forgotten ten runs after the last statement
+// of its user and database. Not thread-safe.
 //
 //   tracker.Begin();
 //   for (row) tracker.Add({user, database, queryid}, numbers);
@@ -65,7 +66,9 @@ class StatementTracker {
   };
   using Others = std::map<std::pair<std::string, std::string>, Other>;
 
-  void Begin();
+  // `anew`: what came before is of another server, or was seen with other rights, so that nothing
+  // is known to have grown.
+  void Begin(bool anew = false);
   // A statement may come twice (as its own and inside a function, since PostgreSQL 14): summed.
   void Add(const StatementKey& key, std::string_view user, std::string_view database,
            const StatementNumbers& numbers);
@@ -79,10 +82,12 @@ class StatementTracker {
 
  private:
   void Measure(Statement& statement, StatementNumbers& growth) const;
+  void Choose(const std::vector<Statement*>& ranked, std::size_t limit) const;
 
   std::map<StatementKey, Statement> statements_;
   Others others_;
   std::uint64_t run_ = 0;
+  bool anew_ = true;  // this run has nothing to compare with
 };
 
 }  // namespace sidecar::postgres

@@ -1,10 +1,15 @@
 """Users' collectors that are malformed, that ask for what is not there, or that never end: each costs
-itself only, and says so in /metrics, on /status and in the log."""
+itself only, and says so in /metrics, on /status and in the log. And a peer that is no server."""
 
+import contextlib
 import html
 import pathlib
 import re
 import signal
+import socket
+import struct
+import threading
+import time
 import unittest
 
 import postgres_support
@@ -95,7 +100,8 @@ class Hostile(WithServer):
                     f'[postgres]\ndsn = "{self.server.dsn(host=host)}"\n'
                     + collectors({name: sql for name, (sql, _) in FLOODS.items()}, "8s"))
                 exporter = self.exporter()
-                postgres_support.scrape(exporter, timeout=50)
+                support.wait_for(lambda: postgres_support.scrape(exporter, timeout=50)[1] < 5, 120,
+                                 "each has had its turn")
                 for _ in range(5):
                     text, took = postgres_support.scrape(exporter, timeout=10)
                     self.assertLess(took, 5)
@@ -130,6 +136,47 @@ class Hostile(WithServer):
                                                "sidecar_config_last_reload_successful") == 0,
                          10, "the reload is refused")
         self.assertEqual(support.value(exporter.scrape().text, "good_n"), 1)
+
+
+class Flood(unittest.TestCase):
+    """A peer that lets everybody in and then reports parameters without end, all of which libpq keeps."""
+
+    def answer(self, client):
+        def message(kind, body):
+            return kind + struct.pack("!I", len(body) + 4) + body
+
+        with client, contextlib.suppress(OSError):
+            while True:
+                size = struct.unpack("!I", client.recv(4, socket.MSG_WAITALL))[0]
+                startup = client.recv(size - 4, socket.MSG_WAITALL)
+                if startup[:4] != struct.pack("!I", 80877103):  # SSLRequest
+                    break
+                client.sendall(b"N")
+            client.sendall(message(b"R", struct.pack("!I", 0)))
+            for number in range(1_000_000):
+                client.sendall(message(b"S", b"p%d\0%s\0" % (number, b"x" * 29_000)))
+
+    def test_of_a_login_has_a_bound(self):
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=self.answer, args=(front.accept()[0],),
+                                     daemon=True).start()
+
+        with socket.create_server(("127.0.0.1", 0)) as front:
+            threading.Thread(target=accept, daemon=True).start()
+            dsn = f"host=127.0.0.1 port={front.getsockname()[1]} user=u dbname=d sslmode=disable"
+            with postgres_support.exporter(None, dsn=dsn) as exporter:
+                began = time.monotonic()
+                while time.monotonic() - began < 6:
+                    text, took = postgres_support.scrape(exporter, timeout=5)
+                    self.assertLess(took, 5)
+                    self.assertEqual(support.value(text, "pg_up"), 0)
+                    time.sleep(0.5)
+                status = pathlib.Path(f"/proc/{exporter.pid}/status").read_text()
+                self.assertLess(int(re.search(r"VmHWM:\s+(\d+)", status)[1]), 40_000, "kB")
+                self.assertIn("sent more than a login", exporter.output())
+            front.shutdown(socket.SHUT_RDWR)
 
 
 if __name__ == "__main__":

@@ -254,6 +254,22 @@ class Encodings(unittest.TestCase):
                                                    "pg_stat_user_tables_n_tup_ins",
                                                    datname="western", relname="Käufe"))
 
+    def test_a_database_whose_name_is_no_utf8_is_read(self):
+        with pg.Server(initdb=("--encoding=SQL_ASCII", "--locale=C")) as server:
+            server.monitor_role()
+            script = server.folder / "odd.sql"
+            script.write_bytes(b'SET client_encoding = SQL_ASCII;\nCREATE DATABASE "caf\xe9";\n'
+                               b'\\connect "caf\xe9"\nCREATE TABLE here (i int);\n')
+            support.run(["psql", "-XAtq", "-f", script, server.dsn("postgres")])
+            with pg.exporter(server) as exporter:
+                support.wait_for(lambda: support.value(exporter.scrape().text,
+                                                       "pg_exporter_databases", state="visited") == 2,
+                                 15, "both databases")
+                text = exporter.scrape().text
+                self.assertEqual(support.value(text, "pg_exporter_databases", state="failed"), 0)
+                self.assertIsNotNone(support.value(
+                    text, "pg_stat_user_tables_sum_n_live_tup", datname="caf\N{REPLACEMENT CHARACTER}"))
+
 
 class Pooler(unittest.TestCase):
     def test_nothing_stays_on_connections_that_others_share(self):

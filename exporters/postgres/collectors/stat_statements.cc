@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "exporters/postgres/named_rows.h"
 #include "exporters/postgres/natives.h"
@@ -21,8 +22,10 @@ struct Options {
 
   void Read(TableReader& table) {
     table
-        .Field("limit", limit, "Statements shown; the others are queryid=\"other\".", 1,
-               kMostStatements)
+        .Field("limit", limit,
+               "Statements shown (twice as many while they change); the others are "
+               "queryid=\"other\".",
+               1, kMostStatements)
         .Flag("collector.stat_statements.limit");
     table.Field("include_query", include_query, "Adds pg_stat_statements_query_id with the text.")
         .Flag("collector.stat_statements.include_query");
@@ -42,7 +45,7 @@ struct Shown {
   std::string_view name, help;
   StatementColumn column;
   double divisor = 1;
-  bool since_18 = false;  // of the extension: 1.8
+  bool since_1_8 = false;  // of the extension: 1.8
 };
 constexpr Shown kShown[] = {
     {"pg_stat_statements_calls_total", "Executions.", kCalls},
@@ -163,21 +166,33 @@ class Statements final : public Native {
   Result<> Run(const QueryDef& def, Session& session, const Scrape& scrape, Sink& sink) override {
     // Only a whole run counts: a half one would make the others look evicted.
     StatementTracker tracker = tracker_;
-    tracker.Begin();
+    Seen seen = SeenBy(session.facts());
+    const bool anew = seen != seen_;
+    tracker.Begin(anew);
     Rows rows(options_, tracker);
     if (auto done = RunStatement(def, session, scrape, rows); !done) return done;
     tracker.End(static_cast<std::size_t>(options_.limit));
     tracker_ = std::move(tracker);
+    seen_ = std::move(seen);
+    if (anew) texts_.clear();
     if (auto put = Put(VersionOf(def, session.facts()) >= 1'008, sink); !put) return put;
     sink.Add(kEntries, tracker_.size());
     return options_.include_query ? PutTexts(def, session, scrape, sink) : Result<>();
   }
 
  private:
-  Result<> Put(bool since_18, Sink& sink) const {
+  // Of which server (it may be another behind the same name), and with which rights: without them
+  // other users' statements have no identifiers.
+  using Seen = std::tuple<std::string, double, bool>;
+  static Seen SeenBy(const Facts& facts) {
+    return {facts.server, facts.start_time,
+            facts.superuser || facts.pg_monitor || facts.pg_read_all_stats};
+  }
+
+  Result<> Put(bool since_1_8, Sink& sink) const {
     const auto statements = tracker_.Shown();
     for (const Shown& shown : kShown) {
-      if (shown.since_18 && !since_18) continue;
+      if (shown.since_1_8 && !since_1_8) continue;
       auto family = sink.Declare(InfoOf(shown));
       if (!family) return Fail(std::move(family.error()));
       const auto put = [&](const auto& user, const auto& database, const std::string& query,
@@ -228,6 +243,7 @@ class Statements final : public Native {
 
   const Options options_;
   StatementTracker tracker_;
+  Seen seen_{};
   std::map<std::int64_t, std::string> texts_;
 };
 

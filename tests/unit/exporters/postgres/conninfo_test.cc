@@ -77,6 +77,19 @@ TEST(ConninfoTest, LetsAFieldOverrideTheDsnAndADatabaseBoth) {
   EXPECT_THAT(Parameters(read.options), Contains(Pair("dbname", "b")));
   EXPECT_THAT(Parameters(read.options, "c"), Contains(Pair("dbname", "c")));
   EXPECT_THAT(Parameters(read.options), Contains(Pair("application_name", "own")));
+  const Read host = ReadToml("dsn = 'host=db hostaddr=10.0.0.1'\nhost = 'other'");
+  EXPECT_THAT(Parameters(host.options), Contains(Pair("host", "other")));
+  EXPECT_THAT(Parameters(host.options), Not(Contains(Pair("hostaddr", "10.0.0.1"))));
+}
+
+TEST(ConninfoTest, TakesTheTimeOfALoginFromTheDsnWhereNoFieldHasIt) {
+  EXPECT_EQ(ReadToml("dsn = 'host=db connect_timeout=7'").options.connect_timeout, Millis(7'000));
+  EXPECT_EQ(ReadToml("dsn = 'host=db connect_timeout=0'").options.connect_timeout, Millis(3'000));
+  EXPECT_EQ(ReadToml("dsn = 'host=db connect_timeout=9999'").options.connect_timeout,
+            Millis(60'000));
+  EXPECT_EQ(
+      ReadToml("dsn = 'host=db connect_timeout=7'\nconnect_timeout = '2s'").options.connect_timeout,
+      Millis(2'000));
 }
 
 TEST(ConninfoTest, AsksForUtf8UnlessTheDsnSaysOtherwise) {

@@ -109,6 +109,14 @@ TEST_F(DatabasesTest, DropsTheResultsOfQueriesThatAreGone) {
   EXPECT_THAT(Names("r"), ElementsAre("a"));
 }
 
+TEST_F(DatabasesTest, ADatabaseThatNoQueryIsForWasNotVisited) {
+  databases_.Discovered({{"a", true}, {"b", true}}, clock_.mono());
+  databases_.Store("q", "a", Rows(), 1, clock_.mono());
+  databases_.Unwanted("q", "b", clock_.mono());
+  EXPECT_EQ(databases_.counts().visited, 1U);
+  EXPECT_EQ(databases_.counts().pending, 1U);
+}
+
 TEST_F(DatabasesTest, WaitsUntilEveryDatabaseWasTried) {
   auto waiting = std::async(std::launch::async, [&] {
     databases_.AwaitFirst("q", clock_, clock_.mono() + Millis(60'000));

@@ -158,6 +158,31 @@ TEST_F(StatementsTest, ShowsTheFirstAndTheOthersAsOne) {
                                 "queryid=\"other\"} 7\n"));
 }
 
+TEST_F(StatementsTest, TakesNothingForNewWhereAnotherServerAnswersOrMoreIsSeen) {
+  Make("stat_statements", "limit = 1\n");
+  const std::vector<ScriptedRow> before = {Statement("7", "2", "5000")};
+  const std::vector<ScriptedRow> after = {Statement("7", "9", "9000"), Statement("8", "900", "4")};
+  const auto seen = [&](auto change) {
+    Answer(kStatementColumns, before);
+    ASSERT_TRUE(Run());
+    change(session_.facts());
+    Answer(kStatementColumns, after);
+    EXPECT_THAT(Text(), HasSubstr("pg_stat_statements_calls_total{user=\"app\",datname=\"orders\","
+                                  "queryid=\"other\"} 0\n"));
+  };
+  seen([](Facts& facts) { facts.pg_monitor = !facts.pg_monitor; });
+  seen([](Facts& facts) { facts.start_time = 1'700'000'000; });
+  seen([](Facts& facts) { facts.server = "10.0.0.2:5432"; });
+}
+
+TEST_F(StatementsTest, HasABoundOfRows) {
+  Make("stat_statements");
+  Answer(kStatementColumns, std::vector<ScriptedRow>(50'001, Statement("7", "2", "5000")));
+  const auto run = Run();
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().code, Errc::kLimit);
+}
+
 TEST_F(StatementsTest, LosesNothingToARunThatFailed) {
   Make("stat_statements", "limit = 1\n");
   Answer(kStatementColumns, {Statement("7", "2", "5000"), Statement("8", "3", "1")});

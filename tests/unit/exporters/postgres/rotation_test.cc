@@ -95,6 +95,39 @@ TEST_F(RotationTest, ForgetsADatabaseThatIsGoneWhenItGetsThere) {
   EXPECT_THAT(Results("q"), SizeIs(1));
 }
 
+TEST_F(RotationTest, ADatabaseThatIsListedAndDoesNotExistWaitsLikeOneThatRefuses) {
+  server_.databases = {"a", "broken"};
+  server_.refuses["broken"] = {Errc::kNoData, "database \"broken\" does not exist"};
+  const auto rotation = Make({Member("q", Millis(10'000))});
+  std::size_t logins = 0;
+  for (int second = 0; second < 60; ++second) {
+    Run(*rotation);
+    logins += static_cast<std::size_t>(std::ranges::count(server_.log, "open broken"));
+    clock_.Advance(Millis(1'000));
+  }
+  EXPECT_LE(logins, 8U);
+  EXPECT_GE(logins, 6U);
+  const auto results = Results("q");
+  ASSERT_THAT(results, SizeIs(2));
+  ASSERT_TRUE(results[1].error) << "it is not passed over in silence";
+  EXPECT_EQ(results[1].error->code, Errc::kUnavailable);
+  EXPECT_EQ(databases_->counts().failed, 1U);
+  server_.refuses.clear();
+  clock_.Advance(Millis(10'000));
+  Run(*rotation);
+  EXPECT_FALSE(Results("q")[1].error);
+}
+
+TEST_F(RotationTest, ReadsTheListAnewWhereOtherDatabasesAreWanted) {
+  server_.databases = {"a", "b"};
+  Run(*Make({Member("q", Millis(300'000))}, {.include = {"a"}, .exclude = {}}));
+  EXPECT_THAT(Results("q"), SizeIs(1));
+  Run(*Make({Member("q", Millis(300'000))}, {.include = {"b"}, .exclude = {}}));
+  EXPECT_THAT(server_.log, ElementsAre("open postgres", "discover", "open b", "q in b"));
+  ASSERT_THAT(Results("q"), SizeIs(1));
+  EXPECT_EQ(Results("q")[0].database, "b");
+}
+
 TEST_F(RotationTest, GoesOnAfterADatabaseThatRefuses) {
   server_.databases = {"a", "b"};
   server_.refuses["a"] = {Errc::kDenied, "not for you"};

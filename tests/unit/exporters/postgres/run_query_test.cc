@@ -230,6 +230,22 @@ TEST_F(RunQueryTest, KeepsTheFirstRowsWholeWhereItRanksAndCountsWhatItCut) {
   EXPECT_EQ(Run(100)->cut, 0U);
 }
 
+TEST_F(RunQueryTest, CutsTotalsToWhereItRanks) {
+  Define("labels = [\"t\"]\nrank_by = \"n\"",
+         R"({name="n", type="gauge", help="N."},
+            {name="s", column="n", type="gauge", help="S.", labels=["g"], aggregate="sum"})");
+  std::vector<ScriptedRow> rows;
+  rows.reserve(10);
+  for (int i = 0; i < 10; ++i) {
+    rows.push_back({std::to_string(i), std::to_string(i / 2), std::to_string(20 - i)});
+  }
+  session_.Answer({{"t", kText}, {"g", kText}, {"n", kInt8}}, rows);
+  const auto run = Run(/*series=*/6);
+  ASSERT_TRUE(run) << run.error().message;
+  EXPECT_EQ(run->series, 6U);
+  EXPECT_EQ(run->cut, 9U) << "six of the rows and three totals";
+}
+
 TEST_F(RunQueryTest, PassesOnWhatTheSessionSays) {
   Define("", R"({name="n", type="gauge", help="N."})");
   session_.Answer({{"n", kInt8}}, {{"1"}});

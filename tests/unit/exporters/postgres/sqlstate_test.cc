@@ -11,7 +11,9 @@ TEST(SqlstateTest, TellsWhatCanBeDoneAboutIt) {
       {"28P01", Errc::kDenied},      {"42P01", Errc::kUnsupported}, {"42703", Errc::kUnsupported},
       {"42601", Errc::kParse},       {"22012", Errc::kParse},       {"53300", Errc::kUnavailable},
       {"57P01", Errc::kUnavailable}, {"08006", Errc::kUnavailable}, {"53200", Errc::kLimit},
-      {"25006", Errc::kDenied},      {"XX000", Errc::kInternal},    {"", Errc::kInternal}};
+      {"25006", Errc::kDenied},      {"XX000", Errc::kUnavailable}, {"40001", Errc::kUnavailable},
+      {"58030", Errc::kUnavailable}, {"P0001", Errc::kParse},       {"21000", Errc::kParse},
+      {"", Errc::kInternal}};
   for (const auto& [state, code] : cases) EXPECT_EQ(CodeOf(state), code) << state;
 }
 

@@ -15,8 +15,8 @@ struct Seen {
 
 class StatementTrackerTest : public ::testing::Test {
  protected:
-  void Run(const std::vector<Seen>& rows, std::size_t limit = 2) {
-    tracker_.Begin();
+  void Run(const std::vector<Seen>& rows, std::size_t limit = 2, bool anew = false) {
+    tracker_.Begin(anew);
     for (const Seen& row : rows) {
       StatementNumbers numbers{};
       numbers[kTime] = row.time;
@@ -90,6 +90,31 @@ TEST_F(StatementTrackerTest, CountsANewStatementWholeAndAResetOneFromZero) {
   EXPECT_EQ(Other(), 7);
   Run({{1, 700, 9}, {2, 600, 9}, {3, 5, 9}, {4, 2, 1}});
   EXPECT_EQ(Other(), 9);
+}
+
+TEST_F(StatementTrackerTest, CountsNothingAsGrownWhereItBeginsAnew) {
+  Run({{1, 50, 5}, {2, 40, 4}, {3, 30, 3}});
+  Run({{1, 51, 6}, {2, 41, 5}, {3, 31, 4}});
+  const double before = Other();
+  Run({{1, 1e6, 1e6}, {2, 2e6, 1e6}, {3, 3e5, 1e6}, {4, 4e5, 1e6}}, 2, /*anew=*/true);
+  EXPECT_EQ(Other(), before) << "of another server, or unseen until now";
+  EXPECT_THAT(Shown(), ElementsAre(1, 2));
+  Run({{1, 1e6, 1e6}, {2, 2e6, 1e6}, {3, 3e5, 1e6}, {4, 4e5 + 7, 1e6}}, 0);
+  EXPECT_EQ(Other(), before + 7);
+}
+
+TEST_F(StatementTrackerTest, ShowsTwiceTheLimitAtMostWhereManyComeAndGo) {
+  std::vector<Seen> rows;
+  rows.reserve(40);
+  for (int query = 0; query < 40; ++query) rows.push_back({query, 1, 1});
+  Run(rows);
+  for (std::size_t run = 0; run < 20; ++run) {
+    rows[(2 * run) % 40].time += 10;
+    rows[(2 * run + 1) % 40].time += 10;
+    Run(rows);
+    EXPECT_LE(Shown().size(), 4U);
+  }
+  EXPECT_THAT(Shown(), ElementsAre(36, 37, 38, 39)) << "the last to grow";
 }
 
 TEST_F(StatementTrackerTest, ForgetsWhatTheServerForgot) {
