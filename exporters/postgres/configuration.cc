@@ -114,11 +114,11 @@ void Configuration::Read(TableReader& postgres, const Getenv& getenv) {
 void Configuration::ReadBuiltin(TableReader& all, const QueryDef& def, bool disable_defaults,
                                 std::vector<Own>& own) {
   TableReader table = all.Table(def.name);
-  bool enabled = def.on_by_default && !disable_defaults;
-  table.Field("enabled", enabled, def.summary).Flag("collector." + std::string(def.name));
   const auto replaced =
       std::ranges::find(own, def.name, [](const Own& query) { return query.storage->def().name; });
   const bool is_replaced = replaced != own.end();
+  bool enabled = is_replaced || (def.on_by_default && !disable_defaults);
+  table.Field("enabled", enabled, def.summary).Flag("collector." + std::string(def.name));
   QueryMember member{.def = def,
                      .schedule = ScheduleOf(is_replaced ? replaced->storage->def() : def)};
   member.schedule.Read(table);

@@ -78,7 +78,9 @@ bool IsSeveral(std::string_view dsn) {
   for (std::size_t comma = dsn.find(','); comma != std::string_view::npos;
        comma = dsn.find(',', comma + 1)) {
     const std::string_view rest = dsn.substr(comma + 1);
-    if (rest.starts_with("postgres://") || rest.starts_with("postgresql://")) return true;
+    for (const char* const begins : {"postgres://", "postgresql://", "host=", "user="}) {
+      if (rest.starts_with(begins)) return true;
+    }
   }
   return false;
 }

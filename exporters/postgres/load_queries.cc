@@ -72,6 +72,12 @@ class Loader {
     def_.versions_of_extension =
         Choice(table_, "versions_of", kVersionsOf, "What version ranges are of");
     def_.versions = ReadVersions(table_);
+    const auto is_minor = [](int from, int to) {
+      return from % 1'000 != 0 || (to != Versions::kMost && to % 1'000 != 999);
+    };
+    if (!def_.versions_of_extension && is_minor(def_.versions.from, def_.versions.to)) {
+      table_.Reject("versions", "are PostgreSQL's majors, like \"18\"");
+    }
     def_.extension = storage_.Keep(ReadText(table_, "extension", "Extension that it needs."));
     const std::string version =
         ReadText(table_, "extension_version", "The least version of the extension.");

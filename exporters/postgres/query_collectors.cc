@@ -1,6 +1,9 @@
 #include "exporters/postgres/query_collectors.h"
 
+#include <algorithm>
+
 #include "common/collect/reason.h"
+#include "exporters/postgres/discovery.h"
 #include "exporters/postgres/server_session.h"
 
 namespace sidecar::postgres {
@@ -86,7 +89,7 @@ class DatabaseCollector final : public Collector {
     if (const auto blocked = watched_.databases->blocked()) {
       sink.Warn(Error(*blocked).Wrap("rotation"));
     } else if (results.empty()) {
-      return Fail(Errc::kNoData, "no database that it is for was visited yet");
+      return NoneYet();
     }
     const Mono now = clock.mono();
     std::size_t disabled = 0;
@@ -101,6 +104,15 @@ class DatabaseCollector final : public Collector {
   }
 
  private:
+  Result<> NoneYet() const {
+    const std::vector<std::string> names = watched_.databases->names();
+    const auto wants = [&](const std::string& name) { return Wants(member_->def, name); };
+    if (names.empty() || std::ranges::any_of(names, wants)) {
+      return Fail(Errc::kNoData, "no database that it is for was visited yet");
+    }
+    return Fail(Errc::kUnsupported, "no database matches");
+  }
+
   void Emit(const Databases::Result& result, Mono now, Sink& sink) const {
     if (result.error) sink.Warn(Error(*result.error).Wrap("database " + result.database));
     if (!result.rows) return;

@@ -100,7 +100,9 @@ bool ServerSession::TooOld(Mono now) const {
 
 // One message, one transaction: nothing stays on a connection that may not be ours.
 void ServerSession::BeginScript(Millis statement_timeout) {
-  script_ = "SET LOCAL statement_timeout = " + std::to_string(statement_timeout.count()) +
+  // A standby takes no snapshot that is serializable, which may be the role's default.
+  script_ = "SET LOCAL transaction_isolation = 'read committed'; SET LOCAL statement_timeout = " +
+            std::to_string(statement_timeout.count()) +
             "; SET LOCAL lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
             "; ";
   // Bytes that are no UTF-8 would fail their row (a server that checks nothing may hold them), of
@@ -196,14 +198,14 @@ Result<> ServerSession::Set(const Scrape& scrape, const Settings& wanted) {
   if (settings_.statement_timeout < Millis(0)) {
     script_ += "SET lock_timeout = " + std::to_string(server_.options().lock_timeout.count()) +
                "; SET default_transaction_read_only = on"
-               "; SET idle_in_transaction_session_timeout = 10000"
-               "; SET DateStyle = 'ISO'; SET TimeZone = 'UTC'"
+               "; SET idle_in_transaction_session_timeout = 10000; SET DateStyle = 'ISO'"
+               "; SET default_transaction_isolation = 'read committed'"
                "; SET max_parallel_workers_per_gather = 0; SET jit = off; ";
     if (facts_.encoding == kUnchecked) script_ += "SET client_encoding = 'SQL_ASCII'; ";
   }
-  script_ +=
-      "SET statement_timeout = " + std::to_string(wanted.statement_timeout.count()) +
-      (wanted.own_search_path ? "; SET search_path TO DEFAULT" : "; SET search_path = pg_catalog");
+  script_ += "SET statement_timeout = " + std::to_string(wanted.statement_timeout.count()) +
+             (wanted.own_search_path ? "; SET search_path TO DEFAULT; SET TimeZone TO DEFAULT"
+                                     : "; SET search_path = pg_catalog; SET TimeZone = 'UTC'");
   auto set =
       connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, nullptr);
   if (!set) return Fail(std::move(set.error()).Wrap("settings"));
@@ -259,10 +261,10 @@ Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& state
 Result<> ServerSession::RunPooled(const Scrape& scrape, const Statement& statement,
                                   const Settings& wanted, RowReader& reader) {
   BeginScript(wanted.statement_timeout);
-  script_ +=
-      "SET LOCAL transaction_read_only = on; SET LOCAL DateStyle = 'ISO'"
-      "; SET LOCAL TimeZone = 'UTC'; ";
-  if (!wanted.own_search_path) script_ += "SET LOCAL search_path = pg_catalog; ";
+  script_ += "SET LOCAL transaction_read_only = on; SET LOCAL DateStyle = 'ISO'; ";
+  if (!wanted.own_search_path) {
+    script_ += "SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'; ";
+  }
   script_ += statement.sql;
   return connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, &reader);
 }

@@ -46,6 +46,7 @@ Errc CodeOf(std::string_view sqlstate) {
       {"3F000", Errc::kUnsupported},                                 // schema
       {"0A000", Errc::kUnsupported}, {"53300", Errc::kUnavailable},  // too many connections
       {"3D000", Errc::kUnavailable},                                 // no such database
+      {"08P01", Errc::kParse},        // parameters ($1) without values
       {"55000", Errc::kUnavailable},  // e.g. the database accepts no connections
   };
   for (const auto& [state, code] : kExact) {

@@ -66,8 +66,7 @@ class StatementTracker {
   };
   using Others = std::map<std::pair<std::string, std::string>, Other>;
 
-  // `anew`: what came before is of another server, or was seen with other rights, so that nothing
-  // is known to have grown.
+  // `anew`: what came before is of another server, so that nothing is known to have grown.
   void Begin(bool anew = false);
   // A statement may come twice (as its own and inside a function, since PostgreSQL 14): summed.
   void Add(const StatementKey& key, std::string_view user, std::string_view database,

@@ -164,11 +164,13 @@ class Sessions(unittest.TestCase):
             server.sql("CREATE SCHEMA own", "CREATE TABLE own.t (v int)", "INSERT INTO own.t VALUES (7)",
                        "GRANT USAGE ON SCHEMA own TO monitor", "GRANT ALL ON own.t TO monitor",
                        "ALTER ROLE monitor SET search_path = own, pg_catalog",
+                       "ALTER ROLE monitor SET timezone = 'Asia/Tokyo'",
                        "CREATE VIEW own.pg_database AS SELECT 1 AS oops",
                        "GRANT SELECT ON own.pg_database TO monitor")
             setting = "SELECT setting::float8 AS v FROM pg_settings WHERE name = "
             config = f'[postgres]\ndsn = "{server.dsn()}"\n' + \
                 query("own_path", "SELECT v FROM t") + \
+                query("own_zone", "SELECT extract(timezone FROM now())::float8 AS v") + \
                 query("writes", "INSERT INTO t VALUES (8) RETURNING v") + \
                 query("sleeps", "SELECT 1 AS v, pg_sleep(60)", 'timeout = "400ms"\n') + \
                 query("locks_out", "SELECT v FROM t FOR UPDATE") + \
@@ -180,6 +182,7 @@ class Sessions(unittest.TestCase):
                 text, took = pg.scrape(exporter, 5)
                 self.assertLess(took, 3)
                 self.assertEqual(support.value(text, "own_path_value"), 7)
+                self.assertEqual(support.value(text, "own_zone_value"), 9 * 3600)
                 self.assertEqual(support.value(text, "lock_timeout_value"), 200)
                 self.assertLessEqual(support.value(text, "statement_timeout_value"), 5_000)
                 self.assertIsNotNone(support.value(text, "pg_database_size_bytes") or

@@ -50,7 +50,8 @@ class Standby15(unittest.TestCase):
                              "replay is paused")
             self.primary.sql("CREATE TABLE lag AS SELECT repeat('x', 1000) AS t"
                              " FROM generate_series(1, 2000)", "DROP TABLE lag", database="app")
-            standby = {"application_name": "walreceiver", "state": "streaming"}
+            standby = {"application_name": "walreceiver", "client_addr": "127.0.0.1",
+                       "state": "streaming"}
             names = [dict(labels)["application_name"] for labels in
                      samples(self.on_primary.text(), "pg_stat_replication_pg_wal_lsn_diff")]
             standby["application_name"] = names[0]

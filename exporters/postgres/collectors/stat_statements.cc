@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
+#include <utility>
 
 #include "exporters/postgres/named_rows.h"
 #include "exporters/postgres/natives.h"
@@ -181,13 +181,9 @@ class Statements final : public Native {
   }
 
  private:
-  // Of which server (it may be another behind the same name), and with which rights: without them
-  // other users' statements have no identifiers.
-  using Seen = std::tuple<std::string, double, bool>;
-  static Seen SeenBy(const Facts& facts) {
-    return {facts.server, facts.start_time,
-            facts.superuser || facts.pg_monitor || facts.pg_read_all_stats};
-  }
+  // Which server: it may be another behind the same name.
+  using Seen = std::pair<std::string, double>;
+  static Seen SeenBy(const Facts& facts) { return {facts.server, facts.start_time}; }
 
   Result<> Put(bool since_1_8, Sink& sink) const {
     const auto statements = tracker_.Shown();
@@ -228,11 +224,12 @@ class Statements final : public Native {
 
   Result<> ReadTexts(const QueryDef& def, Session& session, const Scrape& scrape,
                      const std::string& ids) {
-    const QueryVariant text{{},
-                            "SELECT DISTINCT ON (queryid) queryid,"
-                            " left(regexp_replace(query, '\\s+', ' ', 'g'), LENGTH) AS query"
-                            " FROM @extschema@.pg_stat_statements(true)"
-                            " WHERE queryid = ANY('{IDS}'::bigint[])"};
+    const QueryVariant text{
+        {},
+        "SELECT DISTINCT ON (queryid) queryid,"
+        " left(regexp_replace(query, '[[:space:]]+', ' ', 'g'), LENGTH) AS query"
+        " FROM @extschema@.pg_stat_statements(true)"
+        " WHERE queryid = ANY('{IDS}'::bigint[])"};
     std::string sql = StatementText(def, text, session.facts());
     sql.replace(sql.find("LENGTH"), 6, std::to_string(options_.query_length));
     sql.replace(sql.find("IDS"), 3, ids);

@@ -64,6 +64,13 @@ TEST_F(ConfigurationTest, ABuiltInIsSwitchedOffByItsTableOrByAQueryOfItsName) {
   EXPECT_EQ(Find("wal"), nullptr);
 }
 
+TEST_F(ConfigurationTest, AUsersQueryOfABuiltInsNameIsNoDefaultToBeDisabled) {
+  ASSERT_EQ(Read(Own("wal") + Own("q") + "[postgres.collectors]\ndisable_defaults = true\n"), "");
+  EXPECT_NE(Find("wal"), nullptr);
+  EXPECT_NE(Find("q"), nullptr);
+  EXPECT_EQ(Find("locks"), nullptr);
+}
+
 TEST_F(ConfigurationTest, AResultOfTheSlowSessionMayWaitForTheLongestStatementThere) {
   ASSERT_EQ(Read(Own("wal", "interval = \"30s\"")), "");
   EXPECT_EQ(Find("wal")->schedule.max_age, Millis(90'000)) << "three intervals";
@@ -100,6 +107,7 @@ TEST_F(ConfigurationTest, AUsersScheduleHasTheRulesOfAllSchedules) {
   EXPECT_THAT(Read(Own("q", "timeout = \"11m\"")), HasSubstr("between 1ms and 10m"));
   EXPECT_THAT(Read(Own("q", "interval = \"1m\"\nmax_age = \"30s\"")),
               HasSubstr("at least the interval"));
+  EXPECT_THAT(Read(Own("q", "versions = \"18.2+\"")), HasSubstr("are PostgreSQL's majors"));
 }
 
 TEST_F(ConfigurationTest, MoreSeriesHaveMoreBytes) {

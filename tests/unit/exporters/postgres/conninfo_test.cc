@@ -174,6 +174,10 @@ TEST(ConninfoTest, PointsAtAFaultyDsnAndAtSeveralServers) {
   read = ReadToml("dsn = 'postgresql://a/x,postgresql://b/y'");
   ASSERT_FALSE(read.result);
   EXPECT_THAT(read.result.error().message, HasSubstr("one server only"));
+  read = ReadToml("dsn = 'host=a port=1 dbname=d,host=b port=2 dbname=d'");
+  ASSERT_FALSE(read.result);
+  EXPECT_THAT(read.result.error().message, HasSubstr("one server only"));
+  EXPECT_TRUE(ReadToml("dsn = 'host=a,b port=1,2 dbname=d'").result);
 }
 
 TEST(ConninfoTest, RefusesABudgetThatItsLanesDoNotFitInto) {
