@@ -287,7 +287,9 @@ class Faults(unittest.TestCase):
                 30, "its series vanish")
             self.assertTrue(found("pg_stat_user_tables_n_tup_ins", "kept"))
             watcher.up(1, 1)
-            watcher.row("database dropped while it is read", (), 0.1, took, 3,
+            watcher.until(lambda: ("sleepy", "unsupported") in watcher.reasons(), 5,
+                          "no database is left that it is for")
+            watcher.row("database dropped while it is read", ("unsupported",), 0.1, took, 3,
                         perhaps=("unavailable",))
 
     def test_a_relation_name_that_is_no_utf8(self):
