@@ -17,6 +17,7 @@ struct Engine::Impl {
       : runtime(lent), scheduler(std::make_shared<Scheduler>(identity, lent)) {}
 
   std::shared_ptr<const Batch> Gauges(const Gathering& gathering) const;
+  Snapshot Assemble(Gathering& gathering) const;
   void CountMissed(const Gathering& gathering) const;
 
   const Runtime runtime;
@@ -44,6 +45,29 @@ std::shared_ptr<const Batch> Engine::Impl::Gauges(const Gathering& gathering) co
   return batch;
 }
 
+// A row that a collector lost to another one is no success of it, so the gauges are made again.
+Snapshot Engine::Impl::Assemble(Gathering& gathering) const {
+  Snapshot snapshot;
+  snapshot.parts.reserve(gathering.items.size() + 1);
+  std::vector<std::size_t> parts;  // of each item
+  for (const Gathering::Item& item : gathering.items) {
+    parts.push_back(snapshot.parts.size());
+    if (item.outcome.batch) snapshot.parts.push_back(item.outcome.batch);
+  }
+  snapshot.parts.push_back(Gauges(gathering));
+  const std::vector<std::size_t> dropped = DropDuplicates(snapshot);
+  std::vector<std::size_t> lost(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (gathering.items[i].outcome.batch) lost[i] = dropped[parts[i]];
+  }
+  scheduler->Overlapped(gathering, lost);
+  if (std::ranges::any_of(lost, [](std::size_t rows) { return rows > 0; })) {
+    snapshot.parts.back() = Gauges(gathering);
+    DropDuplicates(snapshot);
+  }
+  return snapshot;
+}
+
 void Engine::Impl::CountMissed(const Gathering& gathering) const {
   for (const Gathering::Item& item : gathering.items) {
     if (item.missed) scheduler->self().CountError(item.entry->name(), *item.outcome.reason);
@@ -66,20 +90,8 @@ Result<Snapshot> Engine::Gather(const Query& query) {
   if (auto gathered = impl_->scheduler->Gather(query, gathering); !gathered) {
     return sidecar::Fail(std::move(gathered.error()));
   }
-  Snapshot snapshot{.parts = {}, .names = query.names};
-  snapshot.parts.reserve(gathering.items.size() + 1);
-  std::vector<const std::string*> owners;
-  owners.reserve(gathering.items.size());
-  for (const Gathering::Item& item : gathering.items) {
-    if (!item.outcome.batch) continue;
-    snapshot.parts.push_back(item.outcome.batch);
-    owners.push_back(&item.entry->name());
-  }
-  snapshot.parts.push_back(impl_->Gauges(gathering));
-  const std::vector<std::size_t> dropped = DropDuplicates(snapshot);
-  for (std::size_t i = 0; i < owners.size(); ++i) {
-    if (dropped[i] > 0) impl_->scheduler->self().CountDropped(*owners[i], dropped[i]);
-  }
+  Snapshot snapshot = impl_->Assemble(gathering);
+  snapshot.names = query.names;
   impl_->CountMissed(gathering);
   impl_->scheduler->self().ObserveScrape(
       std::chrono::duration<double>(clock.mono() - start).count());

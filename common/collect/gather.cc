@@ -1,6 +1,7 @@
 // One gather: what it asks for, how long it waits, what it gets.
 
 #include <algorithm>
+#include <utility>
 
 #include "common/collect/reason.h"
 #include "common/collect/scheduler.h"
@@ -123,6 +124,27 @@ void Scheduler::Settle(Gathering& gathering) {
     RetireLanes();
   }
   CoverAll();  // it may leave runs behind that only it was looking after
+}
+
+// Two collectors with a series in common are a mistake in what they are told to collect.
+void Scheduler::Overlapped(Gathering& gathering, std::span<const std::size_t> lost) {
+  const std::scoped_lock lock(mutex_);
+  for (std::size_t i = 0; i < lost.size(); ++i) {
+    Gathering::Item& item = gathering.items[i];
+    if (!item.outcome.batch) continue;
+    Slot& slot = *item.entry->slot;
+    const bool overlapped = std::exchange(slot.overlaps, lost[i] > 0);
+    if (!slot.overlaps) continue;
+    self_.CountDropped(slot.name, lost[i]);
+    self_.CountError(slot.name, Errc::kConfig);
+    item.outcome.success = false;
+    item.outcome.samples -= lost[i];
+    if (overlapped) continue;
+    events_.push_back({.kind = Event::Kind::kOverlaps,
+                       .name = slot.name,
+                       .message = std::to_string(lost[i]) + " series"});
+    WakeKeeper();
+  }
 }
 
 void Scheduler::ServeBackground(Gathering::Item& item, Mono now) const {

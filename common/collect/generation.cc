@@ -140,6 +140,7 @@ void Scheduler::RetireLanes() {
 }
 
 std::vector<MemberStatus> Scheduler::Status() const {
+  const std::string kOverlaps = "gives series that another collector has too";
   const std::scoped_lock lock(mutex_);
   const Mono now = runtime_.clock.mono();
   const auto seconds = [](Span span) { return std::chrono::duration<double>(span).count(); };
@@ -155,7 +156,7 @@ std::vector<MemberStatus> Scheduler::Status() const {
       all.push_back({.name = slot.name,
                      .lane = entry->schedule.lane,
                      .state = state,
-                     .error = slot.error,
+                     .error = slot.error.empty() && slot.overlaps ? kOverlaps : slot.error,
                      .seconds = seconds(slot.last.value_or(Span{})),
                      .age_seconds = slot.succeeded ? seconds(now - *slot.succeeded) : -1,
                      .samples = slot.samples,

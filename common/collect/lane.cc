@@ -26,6 +26,18 @@ auto Rank(const Run& run) {
                     run.entry->order);
 }
 
+std::string Shown(Span span) {
+  return std::to_string(std::chrono::duration_cast<Millis>(span).count()) + " ms";
+}
+
+// Who reads "timeout" would look for it in the query, or raise a timeout that it did not have.
+std::string CutShort(const Run& run, const Outcome& outcome) {
+  const Span own = run.entry->schedule.timeout;
+  if (outcome.reason != Errc::kTimeout || run.granted >= run.started + own) return {};
+  return " (it had " + Shown(run.granted - run.started) + " of its " + Shown(own) +
+         ": a scrape waited for others of its lane)";
+}
+
 template <class Execution>
 Result<> Enter(const Entry& entry, const Scrape& scrape, Execution& execution) {
   if (entry.task) {
@@ -135,7 +147,7 @@ Scrape Scheduler::Start(Lane& lane, const std::shared_ptr<Run>& run) {
   lane.current = run;
   run->begun = true;
   run->started = runtime_.clock.mono();
-  run->event = SliceEnd(lane, *run, run->started);
+  run->event = run->granted = SliceEnd(lane, *run, run->started);
   Cover(run->event);
   return {runtime_.clock, run->event, run->stop.get_token(), run->id, run->waits};
 }
@@ -170,7 +182,7 @@ Mono Scheduler::SliceEnd(const Lane& lane, const Run& run, Mono now) const {
 void Scheduler::Tighten(Lane& lane, Mono now) {
   Run& run = *lane.current;
   if (run.done || run.stop_asked) return;
-  run.event = std::min(run.event, SliceEnd(lane, run, now));
+  run.event = run.granted = std::min(run.event, SliceEnd(lane, run, now));
   Cover(run.event);
 }
 
@@ -189,6 +201,12 @@ void Scheduler::Finish(Lane& lane, Run& run, Execution& execution) {
   if (slot.queued > 0) WakeLanes(now);  // another generation's run waited for this one
 }
 
+// By a scrape that has not left, or by the background.
+bool Scheduler::IsAwaited(const Run& run) const {
+  const auto wants = [&run](const Gathering* gathering) { return gathering->Wants(run); };
+  return run.entry->task || run.entry->periodic() || std::ranges::any_of(gatherings_, wants);
+}
+
 Outcome Scheduler::Judge(const Run& run, Execution& execution, Mono now) {
   Slot& slot = *run.entry->slot;
   slot.last = now - run.started;
@@ -204,7 +222,7 @@ Outcome Scheduler::Judge(const Run& run, Execution& execution, Mono now) {
   }
   if (execution.error) {
     outcome.reason = execution.error->code;
-    Failed(slot, *outcome.reason, std::move(execution.error->message));
+    Failed(slot, *outcome.reason, std::move(execution.error->message) + CutShort(run, outcome));
     return outcome;
   }
   if (execution.dropped > 0) {
@@ -218,7 +236,12 @@ Outcome Scheduler::Judge(const Run& run, Execution& execution, Mono now) {
     outcome.batch = std::move(execution.batch);
   }
   outcome.success = !outcome.reason;
-  if (outcome.success) Succeeded(slot, now);
+  if (!outcome.success) return outcome;
+  if (IsAwaited(run)) {
+    Succeeded(slot, now);
+  } else {  // each scrape that had left has counted an error
+    Noted(slot, Errc::kTimeout, "took " + Shown(*slot.last) + ": no scrape waited any more");
+  }
   return outcome;
 }
 

@@ -40,6 +40,8 @@ struct Slot {
   std::optional<Span> usual{};    // of the last one that succeeded: what a slice grants it
   std::optional<Errc> failing{};  // what was said last, so that the log has changes only
   std::string error{};
+  bool warned = false;    // of a failure, and not yet of its end
+  bool overlaps = false;  // in the last scrape it gave what another collector has too
   std::size_t samples = 0, dropped = 0;
   std::optional<Mono> succeeded{};
 };
@@ -88,6 +90,7 @@ struct Run {
   std::stop_source stop{};
 
   Mono started{};
+  Mono granted{};            // the end of its slice
   Mono event = Mono::max();  // the deadline; once stop was asked, the end of the grace
   bool waits = false;        // for the background too
   bool begun = false, stop_asked = false;

@@ -96,9 +96,14 @@ void Scheduler::Close() {
 
 void Scheduler::Failed(Slot& slot, Errc reason, std::string message) {
   if (reason != Errc::kNoData) self_.CountError(slot.name, reason);
+  Noted(slot, reason, std::move(message));
+}
+
+void Scheduler::Noted(Slot& slot, Errc reason, std::string message) {
   slot.error = std::move(message);
   if (slot.failing == reason) return;
   slot.failing = reason;
+  slot.warned = slot.warned || reason != Errc::kNoData;
   events_.push_back(
       {.kind = Event::Kind::kFailed, .name = slot.name, .reason = reason, .message = slot.error});
 }
@@ -123,7 +128,8 @@ void Scheduler::Succeeded(Slot& slot, Mono now) {
   if (!slot.failing) return;
   slot.failing.reset();
   slot.error.clear();
-  events_.push_back({.kind = Event::Kind::kRecovered, .name = slot.name});
+  if (std::exchange(slot.warned, false))
+    events_.push_back({.kind = Event::Kind::kRecovered, .name = slot.name});
 }
 
 void Scheduler::Flush(Lock& lock) {
@@ -152,6 +158,10 @@ void Scheduler::Report(const Event& event) {
       return;
     case Event::Kind::kRecovered:
       log.Info("collector recovered", {exporter, collector});
+      return;
+    case Event::Kind::kOverlaps:
+      log.Warn("collector gives series that another one has too, left out",
+               {exporter, collector, {"err", event.message}});
       return;
     case Event::Kind::kLeftBehind:
       log.Warn("collector left behind, its lane has a new thread", {exporter, collector});

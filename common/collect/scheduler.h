@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 
 #include "common/base/runtime.h"
@@ -45,6 +46,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void Swap(Plan plan);
   // Fills the items that the query selects and waits for them until the deadline at most.
   Result<> Gather(const Query& query, Gathering& gathering);
+  // Of each item, how many of its rows another one has too: the scrape went on without them.
+  void Overlapped(Gathering& gathering, std::span<const std::size_t> lost);
   std::vector<MemberStatus> Status() const;
   // What runs is asked to stop and waited for; nothing runs any more, or it is on its own.
   void Close();
@@ -61,7 +64,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   // A line for the log, written once the mutex is free: it may block. Counters are raised at once,
   // so that the scrape that shows success 0 shows the reason too.
   struct Event {
-    enum class Kind : std::uint8_t { kFailed, kRecovered, kLeftBehind, kReturned };
+    enum class Kind : std::uint8_t { kFailed, kRecovered, kOverlaps, kLeftBehind, kReturned };
     Kind kind;
     std::string name;
     Errc reason = Errc::kInternal;
@@ -94,6 +97,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   static std::shared_ptr<Run> Pick(const Lane& lane);
   Scrape Start(Lane& lane, const std::shared_ptr<Run>& run);
   void Finish(Lane& lane, Run& run, Execution& execution);
+  bool IsAwaited(const Run& run) const;
   Outcome Judge(const Run& run, Execution& execution, Mono now);
   void Complete(Run& run, Outcome outcome, Mono now);
   void Hasten(Entry& entry, Mono now);
@@ -118,6 +122,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   // `name` is for top -H. False: no thread to be had.
   bool Launch(std::string name, std::function<void(Thread&)> work);
   void Failed(Slot& slot, Errc reason, std::string message);
+  void Noted(Slot& slot, Errc reason, std::string message);  // without counting
   void Warned(Slot& slot, const std::vector<Error>& warnings, Outcome& outcome);
   void Succeeded(Slot& slot, Mono now);
   void Flush(Lock& lock);

@@ -1,6 +1,11 @@
 #include "exporters/postgres/check_members.h"
 
+#include <algorithm>
+#include <optional>
+#include <span>
+
 #include "common/collect/reason.h"
+#include "common/metrics/encoder.h"
 #include "exporters/postgres/server_session.h"
 
 namespace sidecar::postgres {
@@ -10,20 +15,55 @@ std::string Because(const char* what, const Error& error) {
   return std::string(what) + " (" + std::string(Reason(error.code)) + "): " + error.message;
 }
 
-std::string Verdict(const QueryMember& member, Session& session, const Scrape& scrape) {
-  Batch batch;
-  Sink sink(batch, member.schedule.limits);
-  const auto outcome = RunMember(member, session, scrape.Within(member.schedule.timeout), {}, sink);
-  if (!outcome) return Because("fails", outcome.error());
-  if (outcome->disabled) return Because("does not apply", *outcome->disabled);
-  if (batch.failure()) return Because("fails", *batch.failure());
-  batch.Seal();
-  if (!batch.warnings().empty()) return Because("runs in part", batch.warnings().front());
-  std::string text = "runs, " + std::to_string(batch.samples()) + " series";
-  if (member.def.scope == QueryScope::kDatabase) {
-    text += " in database " + session.facts().database;
+struct Verdict {
+  std::string text{};
+  std::shared_ptr<const Batch> batch{};  // where it runs
+};
+
+Verdict Run(const QueryMember& member, Session& session, const Scrape& scrape) {
+  const Millis own = member.schedule.timeout;
+  const Millis left(scrape.LeftMs());
+  if (left == Millis(0)) return {"was not run: others have taken the time of this check"};
+  const auto batch = std::make_shared<Batch>();
+  Sink sink(*batch, member.schedule.limits);
+  const auto outcome = RunMember(member, session, scrape.Within(own), {}, sink);
+  if (!outcome && outcome.error().code == Errc::kTimeout && left < own) {
+    return {"did not end in the " + std::to_string(left.count()) + " ms of its " +
+            std::to_string(own.count()) + " that others had left it"};
   }
-  return text;
+  if (!outcome) return {Because("fails", outcome.error())};
+  if (outcome->disabled) return {Because("does not apply", *outcome->disabled)};
+  if (batch->failure()) return {Because("fails", *batch->failure())};
+  batch->Seal();
+  Verdict verdict{{}, batch};
+  if (!batch->warnings().empty()) {
+    verdict.text = Because("runs in part", batch->warnings().front());
+    return verdict;
+  }
+  verdict.text = "runs, " + std::to_string(batch->samples()) + " series";
+  if (member.def.scope == QueryScope::kDatabase) {
+    verdict.text += " in database " + session.facts().database;
+  }
+  return verdict;
+}
+
+// As a scrape would: what two have is the first one's.
+void FindOverlaps(std::span<Verdict> verdicts) {
+  Snapshot snapshot;
+  std::vector<Verdict*> of;
+  for (Verdict& verdict : verdicts) {
+    if (!verdict.batch) continue;
+    snapshot.parts.push_back(verdict.batch);
+    of.push_back(&verdict);
+  }
+  const std::vector<std::size_t> lost = DropDuplicates(snapshot);
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    if (lost[i] == 0) continue;
+    of[i]->text =
+        Because("runs in part",
+                {Errc::kConfig, "another collector has " + std::to_string(lost[i]) + " of its " +
+                                    std::to_string(of[i]->batch->samples()) + " series too"});
+  }
 }
 
 // Which session a member is run on. One at a time: a running exporter leaves one place of its
@@ -34,17 +74,17 @@ class Places {
       : server_(server), own_(own), filter_(filter) {}
 
   // Of a member that runs in the DSN's database, or nowhere.
-  std::optional<std::string> CheckHere(const QueryMember& member, const Scrape& scrape) {
-    if (member.def.scope == QueryScope::kCluster) return Verdict(member, own_, scrape);
+  std::optional<Verdict> CheckHere(const QueryMember& member, const Scrape& scrape) {
+    if (member.def.scope == QueryScope::kCluster) return Run(member, own_, scrape);
     if (!found_) found_ = Discover(own_, scrape, filter_);
-    if (!*found_) return Because("fails", found_->error());
+    if (!*found_) return Verdict{Because("fails", found_->error())};
     const std::string* const database = Choose(member.def, **found_, own_.facts().database);
-    if (database == nullptr) return "no database matches";
-    if (*database == own_.facts().database) return Verdict(member, own_, scrape);
+    if (database == nullptr) return Verdict{"no database matches"};
+    if (*database == own_.facts().database) return Run(member, own_, scrape);
     return std::nullopt;
   }
   // Of another, once all were asked for here.
-  std::string CheckThere(const QueryMember& member, const Scrape& scrape) {
+  Verdict CheckThere(const QueryMember& member, const Scrape& scrape) {
     own_.Close();
     const std::string& database = *Choose(member.def, **found_, own_.facts().database);
     if (!other_ || database != where_) {
@@ -52,7 +92,7 @@ class Places {
       other_ = server_.Open(database);
       where_ = database;
     }
-    return Verdict(member, *other_, scrape);
+    return Run(member, *other_, scrape);
   }
 
  private:
@@ -83,7 +123,10 @@ std::string CheckMembers(Server& server,
   constexpr std::uint64_t kNoScrape = 0;
   constexpr std::size_t kColumn = 28;
   const Clock& clock = server.clock();
-  const Scrape scrape(clock, clock.mono() + patience, {}, kNoScrape, true);  // it waits for a login
+  Millis longest{0};
+  for (const auto& member : members) longest = std::max(longest, member->schedule.timeout);
+  // It waits for a login.
+  const Scrape scrape(clock, clock.mono() + patience + longest, {}, kNoScrape, true);
   const auto lease = server.Take(kMainLane);
   if (auto ready = (*lease)->Ready(scrape); !ready) {
     return "postgres: the server cannot be asked, so no collector was run: " +
@@ -94,14 +137,18 @@ std::string CheckMembers(Server& server,
                      ", database " + facts.database + (facts.in_recovery ? ", a standby" : "") +
                      "\n";
   Places places(server, **lease, filter);
-  std::vector<std::optional<std::string>> verdicts;
-  verdicts.reserve(members.size());
-  for (const auto& member : members) verdicts.push_back(places.CheckHere(*member, scrape));
+  std::vector<std::optional<Verdict>> here;
+  here.reserve(members.size());
+  for (const auto& member : members) here.push_back(places.CheckHere(*member, scrape));
+  std::vector<Verdict> verdicts;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    verdicts.push_back(here[i] ? std::move(*here[i]) : places.CheckThere(*members[i], scrape));
+  }
+  FindOverlaps(verdicts);
   for (std::size_t i = 0; i < members.size(); ++i) {
     std::string name(members[i]->def.name);
     name.resize(std::max(name.size() + 1, kColumn), ' ');
-    if (!verdicts[i]) verdicts[i] = places.CheckThere(*members[i], scrape);
-    text.append("  ").append(name).append(*verdicts[i]).append("\n");
+    text.append("  ").append(name).append(verdicts[i].text).append("\n");
   }
   return text;
 }

@@ -74,12 +74,13 @@ std::string Misread(std::string_view key, std::string_view value) {
   return {};
 }
 
-bool IsSeveral(std::string_view dsn) {
+// postgres_exporter's list. What stands in the password is no server.
+bool IsSeveral(std::string_view dsn, std::string_view password) {
   for (std::size_t comma = dsn.find(','); comma != std::string_view::npos;
        comma = dsn.find(',', comma + 1)) {
-    const std::string_view rest = dsn.substr(comma + 1);
-    for (const char* const begins : {"postgres://", "postgresql://", "host=", "user="}) {
-      if (rest.starts_with(begins)) return true;
+    const std::string_view rest = dsn.substr(comma);
+    for (const std::string_view begins : {",postgres://", ",postgresql://", ",host=", ",user="}) {
+      if (rest.starts_with(begins) && password.find(begins) == std::string_view::npos) return true;
     }
   }
   return false;
@@ -170,7 +171,9 @@ void ConnectOptions::Read(TableReader& postgres, const Getenv& getenv) {
     const int seconds = ParseNumber<int>(Find(*parsed, "connect_timeout")).value_or(0);
     if (seconds > 0) connect_timeout = std::chrono::seconds(std::min(seconds, kLongestTimeout));
   }
-  if (IsSeveral(dsn)) postgres.Reject("dsn", "one server only: run an exporter beside each");
+  if (IsSeveral(dsn, parsed ? Find(*parsed, "password") : std::string_view())) {
+    postgres.Reject("dsn", "one server only: run an exporter beside each");
+  }
 }
 
 // postgres_exporter's variables, where the configuration names no server.

@@ -45,7 +45,7 @@ class MetricsLoader {
         storage_.Keep(ReadText(table, "unit", "Its unit, where the name does not say it."));
     metric.column =
         storage_.Keep(ReadText(table, "column", "Column of the value.", std::string(metric.name)));
-    metric.versions = ReadVersions(table);
+    metric.versions = ReadVersions(table, def_.versions_of_extension);
     if (!IsAsked(metric.versions)) table.Reject("versions", "the query has no statement for them");
     std::vector<std::string> labels =
         ReadList(table, "labels", "Columns that are its labels.", default_labels_);
@@ -172,7 +172,12 @@ class MetricsLoader {
     const bool added = def_.scope == QueryScope::kDatabase && def_.database_label;
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const std::string& label = labels[i];
-      if (!ValidLabel(label)) table.Reject("labels", "not a label name: " + Quoted(label));
+      if (label == "le") {
+        table.Reject("labels",
+                     "'le' is a histogram's own: type = \"histogram\" makes it of 'bounds'");
+      } else if (!ValidLabel(label)) {
+        table.Reject("labels", "not a label name: " + Quoted(label));
+      }
       if (std::find(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(i), label) !=
           labels.begin() + static_cast<std::ptrdiff_t>(i)) {
         table.Reject("labels", Quoted(label) + " stands there twice");

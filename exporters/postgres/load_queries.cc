@@ -11,6 +11,7 @@
 namespace sidecar::postgres {
 namespace {
 
+constexpr std::string_view kMajorsOnly = "PostgreSQL's majors, like \"18\"";
 constexpr Millis kDatabaseInterval = std::chrono::seconds(30);
 
 bool ValidCollector(std::string_view name) {
@@ -71,13 +72,7 @@ class Loader {
   void ReadWhen() {
     def_.versions_of_extension =
         Choice(table_, "versions_of", kVersionsOf, "What version ranges are of");
-    def_.versions = ReadVersions(table_);
-    const auto is_minor = [](int from, int to) {
-      return from % 1'000 != 0 || (to != Versions::kMost && to % 1'000 != 999);
-    };
-    if (!def_.versions_of_extension && is_minor(def_.versions.from, def_.versions.to)) {
-      table_.Reject("versions", "are PostgreSQL's majors, like \"18\"");
-    }
+    def_.versions = ReadVersions(table_, def_.versions_of_extension);
     def_.extension = storage_.Keep(ReadText(table_, "extension", "Extension that it needs."));
     const std::string version =
         ReadText(table_, "extension_version", "The least version of the extension.");
@@ -128,6 +123,9 @@ class Loader {
     auto texts = ExpandVersions(sql, def_.versions);
     if (!texts) return table_.Reject("sql", texts.error().message);
     for (VersionText& text : *texts) {
+      if (!def_.versions_of_extension && HasMinors(text.versions)) {
+        return table_.Reject("sql", "version comments have " + std::string(kMajorsOnly));
+      }
       storage_.variants.push_back({text.versions, storage_.Keep(Ranked(std::move(text.text)))});
     }
     def_.variants = storage_.variants;
@@ -149,11 +147,14 @@ class Loader {
 
 }  // namespace
 
-Versions ReadVersions(TableReader& table) {
+Versions ReadVersions(TableReader& table, bool of_extension) {
   const std::string text = ReadText(table, "versions", "Versions it is for: 13+, -12, 12-16, 17.");
   if (text.empty()) return {};
   const auto versions = ParseVersions(text);
   if (!versions) table.Reject("versions", "must be like \"13+\", \"-12\", \"12-16\" or \"17\"");
+  if (versions && !of_extension && HasMinors(*versions)) {
+    table.Reject("versions", "are " + std::string(kMajorsOnly));
+  }
   return versions.value_or(Versions{});
 }
 

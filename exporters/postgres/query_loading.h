@@ -53,7 +53,7 @@ inline void Require(TableReader& table, std::string_view key, std::string_view t
   if (text.empty()) table.Reject({}, "'" + std::string(key) + "' is missing");
 }
 
-Versions ReadVersions(TableReader& table);
+Versions ReadVersions(TableReader& table, bool of_extension);
 
 // The query's labels and metrics, once the rest of it was read.
 void LoadMetrics(TableReader& table, QueryOrigin origin, OwnedQueryDef::Storage& storage);

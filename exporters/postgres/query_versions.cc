@@ -63,6 +63,18 @@ std::string_view DollarTag(std::string_view sql, std::size_t at) {
   return sql.substr(at, end + 1 - at);
 }
 
+// Past the comment that begins at `at`, and those in it; npos if it does not end.
+std::size_t PastComment(std::string_view sql, std::size_t at) {
+  for (int depth = 0; at + 1 < sql.size();) {
+    const std::string_view two = sql.substr(at, 2);
+    if (two == "/*") ++depth;
+    if (two == "*/") --depth;
+    at += two == "/*" || two == "*/" ? 2 : 1;
+    if (depth == 0) return at;
+  }
+  return std::string_view::npos;
+}
+
 // Past a string, a quoted identifier or a comment that begins at `at`; `at` + 1 if none does.
 std::size_t SkipToken(std::string_view sql, std::size_t at) {
   const auto past = [&](std::string_view end, std::size_t from) {
@@ -81,7 +93,9 @@ std::size_t SkipToken(std::string_view sql, std::size_t at) {
   }
   if (rest.starts_with('"')) return past("\"", at + 1);
   if (rest.starts_with("--")) return past("\n", at + 2);
-  if (rest.starts_with("/*") && !rest.starts_with("/*!")) return past("*/", at + 2);
+  if (rest.starts_with("/*") && !rest.starts_with("/*!")) {
+    return std::min(PastComment(sql, at), sql.size());
+  }
   return at + 1;
 }
 
@@ -105,26 +119,38 @@ Result<std::vector<Piece>> Split(std::string_view sql) {
       at = SkipToken(sql, at);
       continue;
     }
-    const std::size_t end = sql.find("*/", at);
+    const std::size_t end = PastComment(sql, at);
     if (end == std::string_view::npos) {
       return Fail(Errc::kConfig, "a version comment does not end: */ is missing");
     }
-    auto piece = ReadComment(sql.substr(at + 3, end - at - 3));
+    auto piece = ReadComment(sql.substr(at + 3, end - at - 5));
     if (!piece) return Fail(std::move(piece.error()));
     pieces.push_back({sql.substr(begin, at - begin), {}});
     pieces.push_back(*piece);
-    at = begin = end + 2;
+    at = begin = end;
   }
   pieces.push_back({sql.substr(begin), {}});
   return pieces;
 }
 
-// Without blanks at both ends and the semicolon of somebody who pasted from psql.
+// No statement: blanks, semicolons and comments.
+bool IsVoid(std::string_view sql) {
+  for (std::size_t at = 0; at < sql.size(); at = SkipToken(sql, at)) {
+    const std::string_view rest = sql.substr(at);
+    if (kBlanks.find(sql[at]) != std::string_view::npos || sql[at] == ';') continue;
+    if (!rest.starts_with("--") && !rest.starts_with("/*")) return false;
+  }
+  return true;
+}
+
+// Without blanks at both ends and what somebody who pasted from psql has behind the statement.
 std::string_view Trim(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  text = text.substr(first, text.find_last_not_of(" \t\r\n;") + 1 - first);
-  return text;
+  if (IsVoid(text)) return {};
+  text = text.substr(text.find_first_not_of(kBlanks));
+  for (std::size_t at = 0; at < text.size(); at = SkipToken(text, at)) {
+    if (text[at] == ';' && IsVoid(text.substr(at))) text = text.substr(0, at);
+  }
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
 }
 
 // Behind a pooler a second statement would run outside the read-only transaction.
@@ -155,6 +181,11 @@ std::string FormatVersion(int version) {
   const int minor = version % kScale;
   if (minor != 0 && minor != kScale - 1) text += "." + std::to_string(minor);
   return text;
+}
+
+bool HasMinors(const Versions& versions) {
+  return versions.from % kScale != 0 ||
+         (versions.to != Versions::kMost && versions.to % kScale != kScale - 1);
 }
 
 std::optional<Versions> ParseVersions(std::string_view text) {

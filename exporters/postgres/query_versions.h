@@ -19,6 +19,8 @@ namespace sidecar::postgres {
 // "13+", "-12", "12-16", "17"; of an extension "1.8+". Without the number behind the point a
 // range holds all of them.
 std::optional<Versions> ParseVersions(std::string_view text);
+// It begins or ends within a major, as those of extensions do. PostgreSQL is judged by its majors.
+bool HasMinors(const Versions& versions);
 // "1.8" as 1008; only the first two numbers count.
 std::optional<int> ParseVersion(std::string_view text);
 std::string FormatVersion(int version);  // "13", "1.8"

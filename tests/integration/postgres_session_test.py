@@ -308,7 +308,8 @@ class Check(unittest.TestCase):
                             query("good", "SELECT 1 AS v") +
                             query("no_table", "SELECT v FROM missing") +
                             query("no_column", "SELECT 1 AS other") +
-                            query("later", "SELECT 1 AS v", 'extension = "hstore"\n'))
+                            query("later", "SELECT 1 AS v", 'extension = "hstore"\n') +
+                            query("again", "SELECT 2 AS v").replace("again_value", "good_value"))
             done = once("--config.check", f"--config.file={path}")
             self.assertEqual(done.returncode, 0, done.stderr)
             lines = done.stdout.splitlines()
@@ -316,6 +317,8 @@ class Check(unittest.TestCase):
             self.assertRegex(lines[1], r"^postgres: 127.0.0.1:\d+, PostgreSQL 15\.")
             says = {line.split()[0]: line.split(None, 1)[1] for line in lines[2:]}
             self.assertEqual(says["good"], "runs, 1 series")
+            self.assertEqual(says["again"], "runs in part (config): another collector has 1 of its 1 "
+                                            "series too")
             self.assertRegex(says["no_table"], r"^fails \(unsupported\): .*\"missing\" does not exist")
             self.assertRegex(says["no_column"], r"^fails \(\w+\): .*v")
             self.assertRegex(says["later"], r"^does not apply \(unsupported\): needs extension")

@@ -160,6 +160,50 @@ TEST(EngineOverrun, CutsAHangingMemberForAScrapeThatComesLater) {
   gate.Open();
 }
 
+TEST(EngineOverrun, SaysOfWhichTimeoutAMemberHadAPartOnly) {
+  EngineHarness h;
+  Gate gate;
+  h.Swap(Collects("slow", Obeys(gate, "slow"), {.timeout = Millis(60'000)}),
+         Collects("z", Gives("z", 1)));
+  auto answer = h.GatherLater({.timeout = Millis(1'000)});
+  gate.AwaitEntered(1);
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
+  h.clock.Advance(Millis(900));
+  answer.get();
+  h.AwaitLogLines(1);
+  EXPECT_THAT(h.log(), HasSubstr("(it had 850 ms of its 60000 ms: a scrape waited for others"));
+}
+
+TEST(EngineOverrun, HasNotRecoveredByARunThatNoScrapeWaitedFor) {
+  EngineHarness h;
+  Gate gate;
+  bool fails = true;
+  h.Swap(Collects("slow", [&](const Scrape&, Sink& sink) -> Result<> {
+    if (fails) return Fail(Errc::kUnavailable, "not yet");
+    gate.Pass();
+    PutValue(sink, "slow", 1);
+    return {};
+  }));
+  h.Gather();
+  h.AwaitLogLines(1);
+  fails = false;
+  auto answer = h.GatherLater({.timeout = Millis(1'000)});
+  gate.AwaitEntered(1);
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
+  h.clock.Advance(Millis(1'000));
+  EXPECT_THAT(answer.get(), HasSubstr(Success("slow", false)));
+  gate.Open();
+  h.AwaitState("slow", "idle");
+  h.AwaitLogLines(2);
+  EXPECT_THAT(h.log(),
+              AllOf(HasSubstr("took 1000 ms: no scrape waited"), Not(HasSubstr("recovered"))));
+  EXPECT_EQ(h.StatusOf("slow").age_seconds, -1);
+  EXPECT_EQ(h.Errors("slow", "timeout"), 1);
+  EXPECT_THAT(h.Gather(), HasSubstr(Success("slow", true)));
+  h.AwaitLogLines(3);
+  EXPECT_THAT(h.log(), HasSubstr("recovered"));
+}
+
 TEST(EngineOverrun, LeavesASlowMemberItsUsualTime) {
   EngineHarness h;
   Gate gate;

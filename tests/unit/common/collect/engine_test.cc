@@ -145,13 +145,19 @@ TEST(Engine, DiscardsTheRowsOfARunThatFails) {
 
 TEST(Engine, CountsNoErrorWhenThereIsNoData) {
   EngineHarness h;
-  h.Swap(Collects("none", [](const Scrape&, Sink&) -> Result<> {
+  bool there = false;
+  h.Swap(Collects("none", [&](const Scrape&, Sink&) -> Result<> {
+    if (there) return {};
     return Fail(Errc::kNoData, "no such device");
   }));
   EXPECT_THAT(h.Gather(), HasSubstr(Success("none", false)));
   EXPECT_EQ(h.Errors("none", "no_data"), 0);
   h.AwaitLogLines(1);
   EXPECT_THAT(h.log(), AllOf(HasSubstr("level=debug"), Not(HasSubstr("level=warn"))));
+  there = true;
+  EXPECT_THAT(h.Gather(), HasSubstr(Success("none", true)));
+  h.engine.reset();
+  EXPECT_THAT(h.log(), Not(HasSubstr("recovered")));
 }
 
 TEST(Engine, KeepsTheCompleteRowsOfARunThatLostAPart) {
@@ -209,6 +215,30 @@ TEST(Engine, DropsDuplicatesWithinAndBetweenMembersAndCountsThem) {
   EXPECT_EQ(h.Counted("series_dropped", "first", "duplicate"), 1);
   EXPECT_EQ(h.Counted("series_dropped", "second", "duplicate"), 1);
   EXPECT_EQ(h.StatusOf("first").dropped, 1U);
+}
+
+TEST(Engine, SaysThatACollectorGivesWhatAnotherHasToo) {
+  EngineHarness h;
+  double own = 2;
+  h.Swap(Collects("first", Gives("shared", 1)), Collects("second", [&](const Scrape&, Sink& sink) {
+           PutValue(sink, own == 2 ? "shared" : "own", own);
+           PutValue(sink, "more", 3);
+           return Result<>();
+         }));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(h.Gather(),
+                AllOf(HasSubstr(Success("first", true)), HasSubstr(Success("second", false)),
+                      HasSubstr("more_value 3\n"), HasSubstr("shared_value 1\n"),
+                      HasSubstr("samples{exporter=\"host\",collector=\"second\"} 1\n")));
+  }
+  EXPECT_EQ(h.Errors("second", "config"), 2);
+  EXPECT_THAT(h.StatusOf("second").error, HasSubstr("another collector has too"));
+  h.AwaitLogLines(1);
+  own = 4;
+  EXPECT_THAT(h.Gather(), AllOf(HasSubstr(Success("second", true)), HasSubstr("own_value 4\n")));
+  EXPECT_EQ(h.StatusOf("second").error, "");
+  const std::string log = h.log();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
 }
 
 TEST(Engine, CollectsOnlyWhatIsAskedFor) {

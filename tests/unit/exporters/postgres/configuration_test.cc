@@ -110,6 +110,19 @@ TEST_F(ConfigurationTest, AUsersScheduleHasTheRulesOfAllSchedules) {
   EXPECT_THAT(Read(Own("q", "versions = \"18.2+\"")), HasSubstr("are PostgreSQL's majors"));
 }
 
+TEST_F(ConfigurationTest, MinorsAreForVersionsOfAnExtension) {
+  const auto query = [](const char* sql, const char* metric, const char* more) {
+    return std::string("[[postgres.queries]]\nname = 'q'\nsql = '") + sql + "'\n" + more +
+           "\nmetrics = [{ name = 'n', type = 'gauge', help = 'N.'" + metric + " }]\n";
+  };
+  const char* const comment = "SELECT 1 AS n /*!18.2+ , 2 AS m */";
+  const char* const metric = ", versions = '18.2+'";
+  EXPECT_THAT(Read(query(comment, "", "")), HasSubstr("version comments have PostgreSQL's majors"));
+  EXPECT_THAT(Read(query("SELECT 1 AS n", metric, "")), HasSubstr("are PostgreSQL's majors"));
+  EXPECT_EQ(Read(query(comment, metric, "extension = 'x'\nversions_of = 'extension'")), "");
+  EXPECT_EQ(Read(query("SELECT 1 AS n /*!18+ , 2 AS m */", ", versions = '-17'", "")), "");
+}
+
 TEST_F(ConfigurationTest, MoreSeriesHaveMoreBytes) {
   ASSERT_EQ(Read("[postgres.collectors.locks]\nseries_limit = 5000000\n"), "");
   EXPECT_EQ(Find("locks")->schedule.limits.series, 5'000'000U);

@@ -178,6 +178,9 @@ TEST(ConninfoTest, PointsAtAFaultyDsnAndAtSeveralServers) {
   ASSERT_FALSE(read.result);
   EXPECT_THAT(read.result.error().message, HasSubstr("one server only"));
   EXPECT_TRUE(ReadToml("dsn = 'host=a,b port=1,2 dbname=d'").result);
+  EXPECT_TRUE(ReadToml("dsn = 'host=a password=x,host=y'").result) << "it is in the password";
+  EXPECT_TRUE(ReadToml("dsn = 'postgresql://u:x,user=y@a/d'").result);
+  EXPECT_FALSE(ReadToml("dsn = 'host=a password=x,host=b password=y'").result);
 }
 
 TEST(ConninfoTest, RefusesABudgetThatItsLanesDoNotFitInto) {

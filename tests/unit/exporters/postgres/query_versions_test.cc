@@ -65,9 +65,9 @@ TEST(ExpandVersions, KeepsWithinTheRangeOfTheWhole) {
 }
 
 TEST(ExpandVersions, SeesNoneInStringsNamesAndComments) {
-  EXPECT_THAT(Expand("SELECT '/*!13+ x*/', \"/*!13+ y*/\" -- /*!13+ z*/\n/* it's /*!13+ w */"),
+  EXPECT_THAT(Expand("SELECT '/*!13+ x*/', \"/*!13+ y*/\" -- /*!13+ z*/\n/* it's /*!13+ w */ */"),
               ElementsAre("0-9999999: SELECT '/*!13+ x*/', \"/*!13+ y*/\" -- /*!13+ z*/\n"
-                          "/* it's /*!13+ w */"));
+                          "/* it's /*!13+ w */ */"));
 }
 
 TEST(ExpandVersions, KnowsStringsWithEscapesAndDollars) {
@@ -81,6 +81,21 @@ TEST(ExpandVersions, RefusesASecondStatement) {
   EXPECT_THAT(Expand("SELECT ';' -- ;\nAS a;"), ElementsAre("0-9999999: SELECT ';' -- ;\nAS a"));
   EXPECT_THAT(Expand("SELECT 1; DROP TABLE t"), ElementsAre(HasSubstr("one statement only")));
   EXPECT_THAT(Expand("SELECT 1 /*!13+ ; COMMIT */"), ElementsAre(HasSubstr("one statement only")));
+}
+
+TEST(ExpandVersions, TakesWhatPsqlTakesBehindAStatement) {
+  EXPECT_THAT(Expand("SELECT 1; -- so many\n"), ElementsAre("0-9999999: SELECT 1"));
+  EXPECT_THAT(Expand("SELECT 1 ;; /* ; /* ; */ ; */ ;"), ElementsAre("0-9999999: SELECT 1"));
+  EXPECT_THAT(Expand("SELECT 1 -- one"), ElementsAre("0-9999999: SELECT 1 -- one"));
+  EXPECT_THAT(Expand("SELECT 1; -- so many\nSELECT 2"), ElementsAre(HasSubstr("one statement")));
+  EXPECT_THAT(Expand("-- SELECT 1;\n;"), ElementsAre(HasSubstr("no statement is left")));
+}
+
+TEST(ExpandVersions, NestsCommentsAsTheServerDoes) {
+  EXPECT_THAT(Expand("SELECT /* a /* b */ ; */ 1"),
+              ElementsAre("0-9999999: SELECT /* a /* b */ ; */ 1"));
+  EXPECT_THAT(Expand("SELECT 1 /*!13+ , /* b */ 2 */"),
+              ElementsAre("0-12999: SELECT 1", "13000-9999999: SELECT 1  , /* b */ 2"));
 }
 
 TEST(ExpandVersions, SaysWhatIsWrongWithAComment) {
