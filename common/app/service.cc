@@ -280,14 +280,7 @@ std::vector<Service::Part*> Service::AllParts() const {
 }
 
 Result<> Service::Once(const Write& write) {
-  Query query{.wait_for_background = true};
-  for (Part* part : AllParts()) {
-    for (const MemberStatus& member : part->engine->Status()) {
-      const Millis timeout(static_cast<Millis::rep>(member.timeout_seconds * 1'000));
-      query.timeout = std::max(query.timeout, timeout);
-    }
-  }
-  auto snapshot = Gather(AllParts(), query);
+  auto snapshot = Gather(AllParts(), {.wait_for_background = true});
   if (!snapshot) return Fail(std::move(snapshot.error()));
   return Encode(*snapshot, Format::kText, write);
 }

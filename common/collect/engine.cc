@@ -17,6 +17,7 @@ struct Engine::Impl {
       : runtime(lent), scheduler(std::make_shared<Scheduler>(identity, lent)) {}
 
   std::shared_ptr<const Batch> Gauges(const Gathering& gathering) const;
+  Millis LongestTimeout() const;
   Snapshot Assemble(Gathering& gathering) const;
   void CountMissed(const Gathering& gathering) const;
 
@@ -43,6 +44,14 @@ std::shared_ptr<const Batch> Engine::Impl::Gauges(const Gathering& gathering) co
   rows.LeftBehind(gathering.left_behind, kMaxLeftBehind);
   batch->Seal();
   return batch;
+}
+
+Millis Engine::Impl::LongestTimeout() const {
+  double longest = 0;
+  for (const MemberStatus& member : scheduler->Status()) {
+    if (!member.task) longest = std::max(longest, member.timeout_seconds);
+  }
+  return std::chrono::ceil<Millis>(std::chrono::duration<double>(longest));
 }
 
 // A row that a collector lost to another one is no success of it, so the gauges are made again.
@@ -86,7 +95,9 @@ std::vector<MemberStatus> Engine::Status() const { return impl_->scheduler->Stat
 Result<Snapshot> Engine::Gather(const Query& query) {
   const Clock& clock = impl_->runtime.clock;
   const Mono start = clock.mono();
-  Gathering gathering(start, start + std::clamp(query.timeout, Millis(0), kLongestWait));
+  const Millis own = query.wait_for_background ? impl_->LongestTimeout() : Millis(0);
+  const Millis timeout = std::clamp(std::max(query.timeout, own), Millis(0), kLongestWait);
+  Gathering gathering(start, start + timeout);
   if (auto gathered = impl_->scheduler->Gather(query, gathering); !gathered) {
     return sidecar::Fail(std::move(gathered.error()));
   }

@@ -160,6 +160,19 @@ TEST(EngineBackground, DoesNotKeepAScrapeWaitingForItsFirstRunUnlessAsked) {
   EXPECT_EQ(gate.entered(), 1);
 }
 
+TEST(EngineBackground, HasItsOwnTimeoutWhereItIsWaitedFor) {
+  EngineHarness h;
+  h.Swap(Collects("slow",
+                  [&](const Scrape& scrape, Sink& sink) -> Result<> {
+                    h.clock.Advance(Millis(22'000));
+                    if (scrape.LeftMs() == 0) return Fail(Errc::kTimeout, "too slow");
+                    PutValue(sink, "slow", 1);
+                    return {};
+                  },
+                  {.interval = Millis(600'000), .timeout = Millis(40'000)}));
+  EXPECT_THAT(h.Gather({.wait_for_background = true}), HasSubstr("slow_value 1\n"));
+}
+
 TEST(EngineBackground, IsLeftBehindByTheKeeperWhenItHangs) {
   EngineHarness h;
   Gate gate;
