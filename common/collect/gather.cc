@@ -1,7 +1,6 @@
 // One gather: what it asks for, how long it waits, what it gets.
 
 #include <algorithm>
-#include <utility>
 
 #include "common/collect/reason.h"
 #include "common/collect/scheduler.h"
@@ -129,12 +128,15 @@ void Scheduler::Settle(Gathering& gathering) {
 // Two collectors with a series in common are a mistake in what they are told to collect.
 void Scheduler::Overlapped(Gathering& gathering, std::span<const std::size_t> lost) {
   const std::scoped_lock lock(mutex_);
+  // A scrape of some collectors only says nothing of the others' rows.
+  const bool whole = gathering.items.size() == gathering.generation->collectors.size();
   for (std::size_t i = 0; i < lost.size(); ++i) {
     Gathering::Item& item = gathering.items[i];
     if (!item.outcome.batch) continue;
     Slot& slot = *item.entry->slot;
-    const bool overlapped = std::exchange(slot.overlaps, lost[i] > 0);
-    if (!slot.overlaps) continue;
+    const bool overlapped = slot.overlaps;
+    if (whole || lost[i] > 0) slot.overlaps = lost[i] > 0;
+    if (lost[i] == 0) continue;
     self_.CountDropped(slot.name, lost[i]);
     self_.CountError(slot.name, Errc::kConfig);
     item.outcome.success = false;

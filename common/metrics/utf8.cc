@@ -72,6 +72,22 @@ std::string ToUtf8(std::string_view text) {
   return valid;
 }
 
+std::string EscapeInvalid(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string valid;
+  while (!text.empty()) {
+    const std::size_t size = CharacterSize(text);
+    if (size != 0) {
+      valid.append(text.substr(0, size));
+    } else {
+      const auto byte = static_cast<unsigned char>(text.front());
+      valid.append("\\x").append({kHex[byte / 16], kHex[byte % 16]});
+    }
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return valid;
+}
+
 std::size_t CodePoints(std::string_view utf8) {
   std::size_t count = 0;
   for (const char c : utf8) count += Continues(static_cast<unsigned char>(c)) ? 0 : 1;

@@ -27,11 +27,14 @@ Verdict Run(const QueryMember& member, Session& session, const Scrape& scrape) {
   const auto batch = std::make_shared<Batch>();
   Sink sink(*batch, member.schedule.limits);
   const auto outcome = RunMember(member, session, scrape.Within(own), {}, sink);
-  if (!outcome && outcome.error().code == Errc::kTimeout && left < own) {
-    return {"did not end in the " + std::to_string(left.count()) + " ms of its " +
-            std::to_string(own.count()) + " that others had left it"};
+  if (!outcome) {
+    Verdict verdict{Because("fails", outcome.error())};
+    if (outcome.error().code == Errc::kTimeout && left < own) {
+      verdict.text += " (others had left it " + std::to_string(left.count()) + " ms of its " +
+                      std::to_string(own.count()) + ")";
+    }
+    return verdict;
   }
-  if (!outcome) return {Because("fails", outcome.error())};
   if (outcome->disabled) return {Because("does not apply", *outcome->disabled)};
   if (batch->failure()) return {Because("fails", *batch->failure())};
   batch->Seal();

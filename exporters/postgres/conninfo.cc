@@ -232,8 +232,8 @@ Result<Login> Conninfo::Resolve(std::string_view database) const {
   }
   Set(parameters, "dbname", database);
   SetDefault(parameters, "application_name", o.application_name);
-  // Else names come in the encoding of their database.
-  SetDefault(parameters, "client_encoding", "UTF8");
+  // Else names come in the encoding of their database, or of who has written the DSN.
+  Set(parameters, "client_encoding", "UTF8");
   // No `options`: pgbouncer refuses it (1.18 and 1.26).
   login.password = Find(parameters, "password");
   return login;

@@ -7,13 +7,14 @@ namespace sidecar::postgres {
 
 void Databases::Discovered(std::vector<Found> found, Mono now) {
   const std::scoped_lock lock(mutex_);
-  found_ = std::move(found);
+  const std::vector<Found> before = std::exchange(found_, std::move(found));
   discovered_at_ = now;
   rediscover_ = false;
   for (auto& [key, results] : results_) {
     std::erase_if(results, [&](const auto& item) {
       const auto at = std::ranges::find(found_, item.first, &Found::name);
-      return at == found_.end() || !at->may_connect;
+      const auto was = std::ranges::find(before, item.first, &Found::name);
+      return at == found_.end() || !at->may_connect || (was != before.end() && was->oid != at->oid);
     });
   }
   changed_.notify_all();

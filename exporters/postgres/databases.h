@@ -27,6 +27,7 @@ class Databases {
   struct Found {
     std::string name;
     bool may_connect = true;
+    std::string oid{};  // another one: another database, of the same name
   };
   struct Result {
     std::string database;
@@ -42,7 +43,8 @@ class Databases {
     std::size_t visited = 0, pending = 0, denied = 0, failed = 0;
   };
 
-  // What is not among them vanishes, with its rows.
+  // What is not among them vanishes, with its rows, and so do those of a name that another database
+  // has now (renamed, or dropped and made anew).
   void Discovered(std::vector<Found> found, Mono now);
   void SetHome(std::string database);  // that of the DSN
   std::string home() const;            // empty: not known yet

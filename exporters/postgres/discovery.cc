@@ -11,7 +11,8 @@ constexpr Millis kTimeout{5'000};
 
 // Templates and databases that were left half dropped (-2) have nothing to say.
 constexpr std::string_view kSql =
-    "SELECT datname, pg_catalog.has_database_privilege(oid, 'CONNECT') FROM pg_catalog.pg_database"
+    "SELECT datname, pg_catalog.has_database_privilege(oid, 'CONNECT'), oid"
+    " FROM pg_catalog.pg_database"
     " WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 ORDER BY 1";
 
 template <class Globs>
@@ -25,7 +26,7 @@ class FoundReader final : public RowReader {
  public:
   explicit FoundReader(const DatabaseFilter& filter) : filter_(filter) {}
   Result<> Begin(std::span<const Column> columns) override {
-    if (columns.size() != 2) return Fail(Errc::kInternal, "discovery: not the columns asked for");
+    if (columns.size() != 3) return Fail(Errc::kInternal, "discovery: not the columns asked for");
     return {};
   }
   Result<> Row(std::span<const Cell> cells) override {
@@ -33,7 +34,9 @@ class FoundReader final : public RowReader {
       return Fail(Errc::kLimit, "more than " + std::to_string(kMostDatabases) + " databases");
     }
     std::string name(cells[0].value_or(""));
-    if (filter_.Has(name)) found.push_back({std::move(name), cells[1] == "t"});
+    if (filter_.Has(name)) {
+      found.push_back({std::move(name), cells[1] == "t", std::string(cells[2].value_or(""))});
+    }
     return {};
   }
   std::vector<Databases::Found> found;

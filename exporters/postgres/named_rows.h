@@ -12,6 +12,7 @@
 #include <string>
 
 #include "common/base/parse.h"
+#include "common/metrics/utf8.h"
 #include "exporters/postgres/query_values.h"
 
 namespace sidecar::postgres {
@@ -46,6 +47,7 @@ class NamedRows : public RowReader {
     return at_[name] < cells_.size() ? cells_[at_[name]] : std::nullopt;
   }
   std::string_view Text(std::size_t name) const { return Get(name).value_or(std::string_view()); }
+  std::string Label(std::size_t name) const { return EscapeInvalid(Text(name)); }
   // kParse: no number.
   Result<double> Number(std::size_t name) const {
     const Cell cell = Get(name);

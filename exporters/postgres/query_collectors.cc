@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/collect/reason.h"
+#include "common/metrics/utf8.h"
 #include "exporters/postgres/discovery.h"
 #include "exporters/postgres/server_session.h"
 
@@ -124,7 +125,7 @@ class DatabaseCollector final : public Collector {
     }
     sink.Append(*result.rows);
     sink.Add(kAge, std::chrono::duration<double>(now - result.at).count(), member_->def.name,
-             result.database);
+             EscapeInvalid(result.database));
   }
 
   const Watched watched_;

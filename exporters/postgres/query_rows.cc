@@ -6,6 +6,7 @@
 
 #include "common/base/parse.h"
 #include "common/metrics/row_set.h"
+#include "common/metrics/utf8.h"
 #include "exporters/postgres/query_values.h"
 
 namespace sidecar::postgres {
@@ -42,10 +43,10 @@ bool Equal(std::span<const std::string_view> a, std::span<const std::string_view
 
 QueryRows::QueryRows(const QueryDef& def, const Facts& facts, std::size_t limit, Sink& sink)
     : def_(def),
-      facts_(facts),
       version_(VersionOf(def, facts)),
       limit_(limit),
       sink_(sink),
+      database_(EscapeInvalid(facts.database)),
       labelled_(def.scope == QueryScope::kDatabase && def.database_label) {}
 
 Result<> QueryRows::Begin(std::span<const Column> columns) {
@@ -88,7 +89,7 @@ Result<std::size_t> QueryRows::FindLabels(std::span<const Column> columns, const
     if (!column) return Fail(std::move(column.error()));
     set.columns.push_back(*column);
   }
-  if (labelled_) set.values.emplace_back(facts_.database);
+  if (labelled_) set.values.emplace_back(database_);
   set.values.resize(set.values.size() + set.columns.size());
   label_sets_.push_back(std::move(set));
   return label_sets_.size() - 1;
@@ -139,6 +140,7 @@ Result<> QueryRows::Row(std::span<const Cell> cells) {
 }
 
 Result<> QueryRows::ReadLabels(std::span<const Cell> cells) {
+  escaped_.clear();
   for (LabelSet& set : label_sets_) {
     const std::size_t first = labelled_ ? 1 : 0;
     for (std::size_t i = 0; i < set.columns.size(); ++i) {
@@ -147,7 +149,8 @@ Result<> QueryRows::ReadLabels(std::span<const Cell> cells) {
         return Fail(Errc::kParse,
                     Where(set.columns[i]) + ": a label is NULL; coalesce() says what it means");
       }
-      set.values[first + i] = *cell;
+      set.values[first + i] =
+          IsUtf8(*cell) ? *cell : std::string_view(escaped_.emplace_back(EscapeInvalid(*cell)));
     }
     if (set.aggregated) {
       if (auto grouped = Group(set); !grouped) return grouped;

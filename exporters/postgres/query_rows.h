@@ -6,6 +6,7 @@
 //   auto done = session.Query(scrape, statement, rows);
 //   if (done) done = rows.Finish();
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -83,14 +84,15 @@ class QueryRows final : public RowReader {
   std::string ShowLabels(const LabelSet& labels) const;
 
   const QueryDef& def_;
-  const Facts& facts_;
   const int version_;
   const std::size_t limit_;
   Sink& sink_;
-  const bool labelled_;  // datname is added
+  const std::string database_;  // as a label
+  const bool labelled_;         // datname is added
   std::vector<std::string> columns_;
   std::vector<std::uint32_t> types_;
   std::vector<LabelSet> label_sets_;
+  std::deque<std::string> escaped_;  // labels of this row that are no UTF-8
   std::vector<Metric> metrics_;
   std::size_t row_series_ = 0;  // of a row, at most, where it has no histograms
   std::size_t totals_ = 0;      // series that aggregates will be

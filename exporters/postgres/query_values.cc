@@ -89,10 +89,20 @@ Result<double> ParseValue(std::string_view text, std::uint32_t type) {
     return Fail(Errc::kParse, "not a boolean: " + Quoted(text));
   }
   if (type == kLsn) return ParseLsn(text);
-  const auto value = ParseNumber<double>(text);
-  if (!value) return Fail(Errc::kParse, "not a number: " + Quoted(text));
-  if (!std::isfinite(*value)) return Fail(Errc::kParse, "not finite: " + Quoted(text));
-  return *value;
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc::result_out_of_range && stopped == end) {
+    // A numeric, which has no exponent: nearer to 0 than a double can say.
+    const bool small = text.starts_with("0.") || text.starts_with("-0.");
+    if (small && text.find_first_of("eE") == std::string_view::npos) return 0.0;
+    return Fail(Errc::kParse, "out of a double's range: " + Quoted(text));
+  }
+  if (error != std::errc{} || stopped != end) {
+    return Fail(Errc::kParse, "not a number: " + Quoted(text));
+  }
+  if (!std::isfinite(number)) return Fail(Errc::kParse, "not finite: " + Quoted(text));
+  return number;
 }
 
 Result<std::vector<std::optional<std::string>>> ParseArray(std::string_view text) {

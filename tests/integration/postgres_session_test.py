@@ -271,7 +271,7 @@ class Encodings(unittest.TestCase):
                 text = exporter.scrape().text
                 self.assertEqual(support.value(text, "pg_exporter_databases", state="failed"), 0)
                 self.assertIsNotNone(support.value(
-                    text, "pg_stat_user_tables_sum_n_live_tup", datname="caf\N{REPLACEMENT CHARACTER}"))
+                    text, "pg_stat_user_tables_sum_n_live_tup", datname=r"caf\\xe9"))
 
 
 class Pooler(unittest.TestCase):

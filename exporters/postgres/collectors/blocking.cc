@@ -32,7 +32,7 @@ class Rows final : public NamedRows<6> {
     auto pid = Number(kPid);
     if (!pid) return Fail(std::move(pid.error()));
     session.pid = static_cast<int>(*pid);
-    session.datname = Text(kDatname);
+    session.datname = Label(kDatname);
     session.state = Text(kState);
     session.locktype = Text(kLockType);
     if (const Cell blockers = Get(kBlockers)) {

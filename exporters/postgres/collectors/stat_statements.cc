@@ -126,7 +126,7 @@ class Rows final : public NamedRows<kColumns.size()> {
       if (!number) return Fail(std::move(number.error()));
       numbers[i] = *number;
     }
-    tracker_.Add({*user, *database, *query}, Text(kUser), Text(kDatabase), numbers);
+    tracker_.Add({*user, *database, *query}, Label(kUser), Label(kDatabase), numbers);
     return {};
   }
 

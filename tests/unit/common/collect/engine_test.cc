@@ -232,6 +232,8 @@ TEST(Engine, SaysThatACollectorGivesWhatAnotherHasToo) {
                       HasSubstr("samples{exporter=\"host\",collector=\"second\"} 1\n")));
   }
   EXPECT_EQ(h.Errors("second", "config"), 2);
+  EXPECT_THAT(h.Gather({.collect = {"second"}}), HasSubstr(Success("second", true)));
+  EXPECT_THAT(h.Gather(), HasSubstr(Success("second", false)));
   EXPECT_THAT(h.StatusOf("second").error, HasSubstr("another collector has too"));
   h.AwaitLogLines(1);
   own = 4;

@@ -36,6 +36,18 @@ TEST_F(DatabasesTest, ForgetsWhatIsNotFoundAgain) {
   EXPECT_THAT(Names("q"), ElementsAre("b"));
 }
 
+TEST_F(DatabasesTest, ForgetsTheRowsOfANameThatIsAnotherDatabaseNow) {
+  databases_.Discovered({{"blue", true, "16384"}, {"green", true, "16385"}, {"c", true, "5"}},
+                        clock_.mono());
+  for (const char* const name : {"blue", "green", "c"}) {
+    databases_.Store("q", name, Rows(), 1, clock_.mono());
+  }
+  databases_.Discovered({{"blue", true, "16385"}, {"old", true, "16384"}, {"c", true, "5"}},
+                        clock_.mono());
+  EXPECT_THAT(Names("q"), ElementsAre("c"));
+  EXPECT_EQ(databases_.Tried("q", "blue"), std::nullopt) << "it is due";
+}
+
 TEST_F(DatabasesTest, ForgetsADatabaseThatMayNotBeConnectedToAnyMore) {
   databases_.Discovered({{"a", true}}, clock_.mono());
   databases_.Store("q", "a", Rows(), 1, clock_.mono());

@@ -69,10 +69,10 @@ class FakeSession final : public Session {
  private:
   Result<> List(RowReader& reader) {
     server_.log.push_back("discover");
-    const Column columns[] = {{"datname", 19}, {"c", 16}};
+    const Column columns[] = {{"datname", 19}, {"c", 16}, {"oid", 26}};
     if (auto begun = reader.Begin(columns); !begun) return begun;
     for (const std::string& name : server_.databases) {
-      const Cell cells[] = {name, "t"};
+      const Cell cells[] = {name, "t", ""};
       if (auto read = reader.Row(cells); !read) return read;
     }
     return {};

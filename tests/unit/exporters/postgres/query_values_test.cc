@@ -31,6 +31,16 @@ TEST(ParseValue, RefusesWhatIsNoFiniteNumber) {
   }
 }
 
+TEST(ParseValue, TellsANumericThatNoDoubleHoldsFromWhatIsNoNumber) {
+  EXPECT_EQ(ParseValue("0." + std::string(500, '0') + "1", 1700).value(), 0);
+  EXPECT_EQ(ParseValue("-0." + std::string(500, '0') + "1", 1700).value(), 0);
+  for (const std::string& text : {std::string(1'000, '9'), std::string("0.1e999")}) {
+    const auto value = ParseValue(text, 1700);
+    ASSERT_FALSE(value);
+    EXPECT_THAT(value.error().message, HasSubstr("out of a double's range"));
+  }
+}
+
 TEST(ParseArray, ReadsQuotedNullAndEmptyElements) {
   EXPECT_THAT(ParseArray("{}").value(), IsEmpty());
   EXPECT_THAT(ParseArray(R"({a,"b,\"c\"\\",NULL,"NULL",""})").value(),

@@ -26,6 +26,12 @@ TEST_F(RunQueryTest, FindsColumnsByNameInAnyOrderAmongOthers) {
   EXPECT_TRUE(session_.last().own_search_path);
 }
 
+TEST_F(RunQueryTest, KeepsLabelsApartThatAreNoUtf8) {
+  Define("labels = [\"t\"]", R"({name="n", type="gauge", help="N."})");
+  session_.Answer({{"t", kText}, {"n", kInt8}}, {{"t\xE4", "5"}, {"t\xF6", "7"}, {"\u00E4", "9"}});
+  EXPECT_EQ(Text(), "n{t=\"t\\\\xe4\"} 5\nn{t=\"t\\\\xf6\"} 7\nn{t=\"\u00E4\"} 9\n");
+}
+
 TEST_F(RunQueryTest, ScalesMapsAndKeepsLabelsOfAMetricsOwn) {
   Define("labels = [\"a\", \"b\"]",
          R"({name="t_seconds", column="t", type="gauge", help="T.", scale=0.001},
