@@ -119,6 +119,7 @@ void Scheduler::RunKeeper(Thread& self) {
     EnqueueDue(now);
     Flush(lock);
     if (closed_) break;
+    if (!events_.empty() || !garbage_.empty()) continue;  // they came while nobody could wake it
     keeper_wakes_ = std::min(NextDue(), NextEvent());
     runtime_.clock.WaitUntil(lock, keeper_, keeper_wakes_);
   }

@@ -28,8 +28,8 @@ struct Query {
   Millis timeout{10'000};
   // collect: only these; exclude: all but these; names: only these families.
   std::vector<std::string> collect{}, exclude{}, names{};
-  // Background members that have not run yet are waited for too (--once), and every member has its
-  // own timeout, however long.
+  // Background members that have not run yet are waited for too (--once), as long as the longest
+  // timeout of a member: who is alone on its lane has its own.
   bool wait_for_background = false;
 };
 struct MemberStatus {

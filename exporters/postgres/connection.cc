@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <libpq-fe.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -51,8 +50,7 @@ struct Connection::Pg {
   std::vector<Cell> cells;
 };
 
-Connection::Connection(std::unique_ptr<Pg> pg)
-    : pg_(std::move(pg)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+Connection::Connection(std::unique_ptr<Pg> pg) : pg_(std::move(pg)) {}
 Connection::~Connection() = default;
 
 Result<std::unique_ptr<Connection>> Connection::Start(const Login& login, bool asks) {
@@ -77,7 +75,7 @@ Result<std::unique_ptr<Connection>> Connection::Start(const Login& login, bool a
 
 Connection::Woken Connection::Wait(const Scrape& scrape, short events, Mono until) {
   pollfd polled[] = {{.fd = PQsocket(pg_->conn), .events = events, .revents = 0},
-                     {.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+                     {.fd = stop_.fd(), .events = POLLIN, .revents = 0}};
   int ready = 0;
   do {
     const auto own = std::chrono::ceil<Millis>(until - scrape.clock().mono()).count();
@@ -130,7 +128,8 @@ void Connection::Step() {
 }
 
 Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono until) {
-  const std::stop_callback wake(scrape.stop(), [this] { ::eventfd_write(wake_.get(), 1); });
+  stop_.Forget();
+  const std::stop_callback wake(scrape.stop(), [this] { stop_.Write(); });
   for (;;) {
     if (pg_->polling == PGRES_POLLING_OK) break;
     if (pg_->polling == PGRES_POLLING_FAILED || PQstatus(pg_->conn) == CONNECTION_BAD) {
@@ -142,11 +141,7 @@ Result<Connection::Progress> Connection::Advance(const Scrape& scrape, Mono unti
                   Redacted(failure.message, secret_));
     }
     const short events = pg_->polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    if (Wait(scrape, events, until) == Woken::kLate) {
-      eventfd_t ignored = 0;
-      ::eventfd_read(wake_.get(), &ignored);
-      return Progress::kPending;
-    }
+    if (Wait(scrape, events, until) == Woken::kLate) return Progress::kPending;
     if (events == POLLIN) until = std::max(until, scrape.clock().mono() + kNextStep);
     Step();
     if (login_bytes_ > kMostLoginBytes) {
@@ -195,12 +190,16 @@ Result<> Connection::Send(const Command& command) {
 }
 
 Result<> Connection::Flush(const Scrape& scrape) {
+  std::size_t came = 0;
   for (;;) {
     const int left = PQflush(pg_->conn);
     if (left == 0) return {};
     if (left < 0) return Lost();
     if (Wait(scrape, POLLIN | POLLOUT, Mono::max()) == Woken::kLate) return Late();
+    const ReceiveLimit limit(kReadAtOnce);
     if (PQconsumeInput(pg_->conn) == 0) return Lost();
+    came += limit.received();
+    if (came > kMostRowBytes) return Late();  // it sends, and does not read
   }
 }
 
@@ -224,10 +223,12 @@ Result<> Connection::AwaitResult(const Scrape& scrape) {
 
 Result<> Connection::Run(const Scrape& scrape, const Command& command, RowReader* reader) {
   sqlstate_.clear();
+  gave_no_rows_ = false;
   if (scrape.LeftMs() <= 0 || scrape.stop().stop_requested()) {
     return Fail(Errc::kTimeout, "no time left");  // nothing was sent: the connection is as it was
   }
-  const std::stop_callback wake(scrape.stop(), [this] { ::eventfd_write(wake_.get(), 1); });
+  stop_.Forget();
+  const std::stop_callback wake(scrape.stop(), [this] { stop_.Write(); });
   if (auto sent = Send(command); !sent) return sent;
   if (auto flushed = Flush(scrape); !flushed) return flushed;
   return Read(scrape, reader);
@@ -290,7 +291,8 @@ Result<> Connection::Read(const Scrape& scrape, RowReader* reader) {
     }
   }
   if (reading.error) return Fail(std::move(*reading.error));
-  if (reader != nullptr && !reading.begun) {
+  gave_no_rows_ = reader != nullptr && !reading.begun;
+  if (gave_no_rows_) {
     return Fail(Errc::kParse, "the statement gives no rows");
   }
   return {};
@@ -344,12 +346,11 @@ void Connection::TakeError(const PGresult* result, Reading& reading) {
 
 bool Connection::Alive() {
   if (broken_ || PQstatus(pg_->conn) != CONNECTION_OK) return false;
-  eventfd_t ignored = 0;
-  ::eventfd_read(wake_.get(), &ignored);  // of a stop that came when nothing waited any more
   constexpr int kMostReads = 16;
   for (int i = 0; i < kMostReads; ++i) {
     pollfd polled{.fd = PQsocket(pg_->conn), .events = POLLIN, .revents = 0};
     if (::poll(&polled, 1, 0) == 0) return true;
+    const ReceiveLimit limit(kReadAtOnce);
     if (PQconsumeInput(pg_->conn) == 0) return false;
     static_cast<void>(PQisBusy(pg_->conn));  // parses what came: parameters, notices
     if (PQstatus(pg_->conn) != CONNECTION_OK) return false;
@@ -369,6 +370,8 @@ std::string Connection::Server() const {
   const char* const port = PQport(pg_->conn);
   return std::string(host == nullptr ? "" : host) + ":" + (port == nullptr ? "" : port);
 }
+
+bool Connection::in_transaction() const { return PQtransactionStatus(pg_->conn) != PQTRANS_IDLE; }
 
 bool Connection::accepted() const { return PQstatus(pg_->conn) != CONNECTION_STARTED; }
 

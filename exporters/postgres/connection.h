@@ -16,6 +16,7 @@
 #include "common/collect/scrape.h"
 #include "exporters/postgres/conninfo.h"
 #include "exporters/postgres/rows.h"
+#include "exporters/postgres/stop_event.h"
 
 struct pg_result;
 
@@ -61,6 +62,8 @@ class Connection {
   // Of a login that was refused: it says nothing about the server's other databases.
   bool about_database() const { return about_database_; }
   bool accepted() const;
+  bool gave_no_rows() const { return gave_no_rows_; }  // the last one was no query: SET, DISCARD
+  bool in_transaction() const;
   bool named() const { return named_; }  // who we are was said: before that no session comes of it
   // The question took a connection of its own, for the answer was a handshake or an error.
   bool asked_apart() const { return asked_apart_; }
@@ -94,12 +97,12 @@ class Connection {
   Result<> Lost();
 
   std::unique_ptr<Pg> pg_;
-  UniqueFd wake_;
+  StopEvent stop_;
   std::string secret_;
   std::string sqlstate_;
   std::size_t login_bytes_ = 0;
   bool broken_ = false;
-  bool about_database_ = false;
+  bool about_database_ = false, gave_no_rows_ = false;
   bool asks_ = false, waits_for_answer_ = false;
   bool named_ = false, asked_apart_ = false;
   std::vector<std::string> asked_;  // places

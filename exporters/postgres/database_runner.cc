@@ -13,6 +13,10 @@ DatabaseRunner::DatabaseRunner(std::shared_ptr<Databases> databases, Members mem
       filter_(std::move(filter)),
       count_cut_(std::move(count_cut)) {}
 
+bool DatabaseRunner::Stopped(const Scrape& scrape) {
+  return scrape.stop().stop_requested() && scrape.LeftMs() > 0;
+}
+
 Result<> DatabaseRunner::List(Session& session, const Scrape& scrape) const {
   auto found = Discover(session, scrape, filter_);
   if (!found) return Fail(std::move(found.error()));
@@ -44,6 +48,7 @@ Result<> DatabaseRunner::Run(const QueryMember& member, const std::string& datab
   const Mono now = scrape.clock().mono();
   const std::string key = member.key();
   if (outcome && batch->failure()) outcome = Fail(*batch->failure());
+  if (!outcome && Stopped(part)) return Fail(std::move(outcome.error()));
   if (!outcome) {
     databases_->Failed(key, database, outcome.error(), now);
     databases_->Rediscover();

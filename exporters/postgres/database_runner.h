@@ -34,6 +34,8 @@ class DatabaseRunner {
   Databases& databases() const { return *databases_; }
   const DatabaseFilter& filter() const { return filter_; }
 
+  // By a reload, before its time: no failure of the database.
+  static bool Stopped(const Scrape& scrape);
   // Which databases there are; asked in that of the DSN.
   Result<> List(Session& session, const Scrape& scrape) const;
   // The error is known to Databases too.

@@ -36,6 +36,9 @@ constexpr Millis Later(Millis interval) { return interval * 5 / 4; }
 
 void AddVisits(Plan& plan, const Watched& watched, DatabaseRunner::Members members,
                const DatabaseFilter& filter) {
+  // Of other queries or another server: what it runs is stopped by the reload that changes it.
+  std::string fingerprint = watched.server->key() + filter.Text();
+  for (const auto& member : members) fingerprint += '\n' + member->key();
   auto count_cut = [cuts = watched.cuts](std::string_view collector, std::size_t series) {
     cuts->Add(collector, series);
   };
@@ -46,14 +49,16 @@ void AddVisits(Plan& plan, const Watched& watched, DatabaseRunner::Members membe
     return std::unique_ptr<Session>(server->Open(database));
   };
   auto next_login = [server = watched.server] { return server->NextLogin(); };
-  plan.tasks.push_back({"databases",
-                        {.interval = kTick, .timeout = kRotationTimeout, .lane = "rotating"},
-                        std::make_unique<Rotation>(std::move(open), runner, Later(discovery),
-                                                   std::move(next_login))});
+  plan.tasks.push_back(
+      {"databases",
+       {.interval = kTick, .timeout = kRotationTimeout, .lane = "rotating"},
+       std::make_unique<Rotation>(std::move(open), runner, Later(discovery), std::move(next_login)),
+       fingerprint});
   auto lend = [server = watched.server] { return Lend(*server, kSlowLane); };
   plan.tasks.push_back({"home_database",
                         {.interval = kTick, .timeout = kRotationTimeout, .lane = kSlowLane},
-                        std::make_unique<HomeDatabase>(std::move(lend), runner, discovery)});
+                        std::make_unique<HomeDatabase>(std::move(lend), runner, discovery),
+                        fingerprint});
 }
 
 class Postgres final : public Exporter {

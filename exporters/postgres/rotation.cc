@@ -139,6 +139,7 @@ std::vector<Rotation::Visit> Rotation::Due(Mono now, Pace pace) const {
 Result<> Rotation::Make(const Visit& visit, Session& session, const Scrape& scrape) {
   const Scrape part = scrape.Within(kVisit);
   if (auto ready = session.Ready(part); !ready) {
+    if (DatabaseRunner::Stopped(part)) return {};
     databases_.Rediscover();
     if (ready.error().code == Errc::kNoData) {
       Missing(visit, std::move(ready.error()), scrape.clock().mono());

@@ -20,36 +20,41 @@ class ScrapeTally {
     double seconds = 0;
   };
 
-  // Every collector does it; the first one of a scrape ends the scrape before.
+  // Every collector does it; the first one of a scrape ends the scrape before. Ids ascend: what an
+  // older scrape still runs, because two peers overlap, begins no other.
   void Begin(std::uint64_t scrape, Mono now) {
     const std::scoped_lock lock(mutex_);
-    if (scrape == scrape_ && last_.scrapes > 0) return;
-    if (last_.scrapes > 0) {
-      last_.known = true;
-      last_.failed = failed_;
-      last_.seconds = std::chrono::duration<double>(ended_ - began_).count();
-    }
+    if (last_.scrapes > 0 && scrape <= now_.id) return;
+    if (last_.scrapes > 0) before_ = now_;
     ++last_.scrapes;
-    scrape_ = scrape;
-    failed_ = false;
-    began_ = ended_ = now;
+    now_ = {.id = scrape, .began = now, .ended = now};
   }
   void End(std::uint64_t scrape, Mono now, bool failed) {
     const std::scoped_lock lock(mutex_);
-    if (scrape != scrape_) return;
-    ended_ = std::max(ended_, now);
-    failed_ = failed_ || failed;
+    for (One* one : {&now_, &before_}) {
+      if (one->id != scrape) continue;
+      one->ended = std::max(one->ended, now);
+      one->failed = one->failed || failed;
+    }
   }
   Last last() const {
     const std::scoped_lock lock(mutex_);
-    return last_;
+    Last last = last_;
+    last.known = last_.scrapes > 1;
+    last.failed = before_.failed;
+    last.seconds = std::chrono::duration<double>(before_.ended - before_.began).count();
+    return last;
   }
 
  private:
+  struct One {
+    std::uint64_t id = 0;
+    bool failed = false;
+    Mono began{}, ended{};
+  };
+
   mutable std::mutex mutex_;
-  std::uint64_t scrape_ = 0;
-  bool failed_ = false;
-  Mono began_{}, ended_{};
+  One now_{}, before_{};
   Last last_{};
 };
 

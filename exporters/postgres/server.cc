@@ -26,7 +26,8 @@ Server::Lease::~Lease() {
   session_->Attach(nullptr);  // an idle session must not keep the server that keeps it
   const std::scoped_lock lock(server_->mutex_);
   auto& idle = server_->idle_[lane_];
-  if (!idle) idle = std::move(session_);
+  // One that was left behind comes back late, and is a wreck.
+  if (!idle || (session_->logged_in() && !idle->logged_in())) std::swap(idle, session_);
 }
 
 std::unique_ptr<Server::Lease> Server::Take(const std::string& lane) {

@@ -123,6 +123,8 @@ Result<> ServerSession::RunBounded(const Scrape& scrape, const char* sql, RowRea
 Result<> ServerSession::ReadFacts(const Scrape& scrape) {
   FactsReader reader;
   if (auto read = RunBounded(scrape, kFactsSql, reader); !read) {
+    // A full disk of the server's; a limit of ours would be no fault of its.
+    if (read.error().code == Errc::kLimit) read.error().code = Errc::kUnavailable;
     return Fail(std::move(read.error()).Wrap("facts"));
   }
   facts_ = std::move(reader.facts());
@@ -269,6 +271,16 @@ Result<> ServerSession::RunPooled(const Scrape& scrape, const Statement& stateme
   return connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, &reader);
 }
 
+// What was no query (BEGIN, SET, DEALLOCATE) may have changed all that is known of the session.
+void ServerSession::Discard(const Scrape& scrape) {
+  prepared_.clear();
+  settings_ = {};
+  Result<> done;
+  if (connection_->in_transaction()) done = connection_->Run(scrape, {.sql = "ROLLBACK"}, nullptr);
+  if (done && !facts_.pooled) done = connection_->Run(scrape, {.sql = "DISCARD ALL"}, nullptr);
+  if (!done || connection_->in_transaction()) Close();
+}
+
 Result<> ServerSession::Query(const Scrape& scrape, const Statement& statement, RowReader& reader) {
   if (!std::exchange(ready_, false)) {
     if (auto ready = Ready(scrape); !ready) return ready;
@@ -286,6 +298,8 @@ Result<> ServerSession::Query(const Scrape& scrape, const Statement& statement, 
     if (done) done = RunPrepared(scrape, statement, reader);
   }
   flooded_ = !done && done.error().code == Errc::kLimit && !connection_->usable();
+  const bool open = connection_ && connection_->usable();
+  if (open && (connection_->in_transaction() || connection_->gave_no_rows())) Discard(scrape);
   // Users' may have set something for their session: it is not the next one's.
   if (statement.own_search_path && MaySet(statement.sql)) settings_ = {.changed = true};
   left_ = 0;

@@ -71,6 +71,7 @@ class ServerSession final : public Session {
   Result<> Set(const Scrape& scrape, const Settings& wanted);
   Result<> Prepare(const Scrape& scrape, const Statement& statement, const Prepared*& prepared);
   Result<> RunPrepared(const Scrape& scrape, const Statement& statement, RowReader& reader);
+  void Discard(const Scrape& scrape);
   Result<> RunPooled(const Scrape& scrape, const Statement& statement, const Settings& wanted,
                      RowReader& reader);
   void DropIfBroken();

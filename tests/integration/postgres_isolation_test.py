@@ -150,6 +150,53 @@ class Isolation(unittest.TestCase):
                     self.assertIsNotNone(support.value(text, "loose_value"))
                     self.assertEqual(support.value(text, "strict_value"), 1)
 
+    def test_what_is_no_query_costs_its_neighbours_nothing(self):
+        odd = (query("opens", "BEGIN") + query("breaks", "SELECT 1 / 0 AS v") +
+               query("sets", "SET statement_timeout = 1") + query("forgets", "DISCARD ALL"))
+        good = (query("slow", "SELECT 1 AS v, pg_sleep(0.05)") +
+                query("moves", "SELECT xact_commit AS v FROM pg_stat_database WHERE datname ="
+                               " current_database()"))
+        with pg.Server(settings=["log_connections = on"]) as server, support.scratch() as folder:
+            server.monitor_role(BUDGET)
+            config = f'[postgres]\ndsn = "{server.dsn()}"\n{odd}{good}'
+            with pg.exporter(server, config=config, folder=folder) as exporter:
+                pg.scrape(exporter, 5)
+                logins = server.log().count("connection authorized: user=monitor")
+                seen = []
+                for _ in range(4):
+                    time.sleep(1.2)  # a backend's statistics are told once a second
+                    text, _ = pg.scrape(exporter, 5)
+                    failed = {name for name, good in support.successes(text, "pg").items()
+                              if not good}
+                    self.assertEqual(failed, {"opens", "breaks", "sets", "forgets"})
+                    seen.append(support.value(text, "moves_value"))
+                self.assertEqual(sorted(set(seen)), seen, "it has news in every scrape")
+                self.assertLessEqual(server.log().count("connection authorized: user=monitor"),
+                                     logins + 1, "it costs no session")
+
+    def test_a_reload_ends_what_a_task_runs_in_the_database_of_the_dsn(self):
+        hanging = query("hanging", "SELECT 1 AS v FROM (SELECT pg_sleep(s) FROM t) x",
+                        'scope = "database"\ndatabases = ["postgres"]\ntimeout = "10m"\n'
+                        'interval = "2s"\nlogin_interval = "10m"\n')
+        with pg.Server() as server, support.scratch() as folder:
+            server.monitor_role(BUDGET)
+            server.sql("CREATE TABLE t (s float8)", "INSERT INTO t VALUES (0)",
+                       "GRANT SELECT ON t TO monitor")
+            base = f'[postgres]\ndsn = "{server.dsn()}"\n'
+            running = lambda: [row for row in server.sessions()
+                               if "pg_sleep(s)" in row[3] and row[2] == "active"]
+            with pg.exporter(server, "--web.enable-lifecycle", "--no-config.watch",
+                             config=base + hanging, folder=folder) as exporter:
+                has = lambda name: f"\n{name}_value" in pg.scrape(exporter, 5)[0]
+                support.wait_for(lambda: has("hanging"), 20, "its first row")
+                server.sql("UPDATE t SET s = 3600")
+                support.wait_for(running, 30, "it hangs")
+                (folder / "postgres.toml").write_text(
+                    base + query("fresh", "SELECT 1 AS v", 'interval = "2s"\n'))
+                self.assertEqual(support.request(exporter.port, "/-/reload", "POST").status, 200)
+                support.wait_for(lambda: has("fresh"), 10, "the new query's first row")
+                support.wait_for(lambda: not running(), 10, "the old one's end")
+
 
 if __name__ == "__main__":
     unittest.main()

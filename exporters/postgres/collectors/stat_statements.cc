@@ -224,15 +224,13 @@ class Statements final : public Native {
 
   Result<> ReadTexts(const QueryDef& def, Session& session, const Scrape& scrape,
                      const std::string& ids) {
-    const QueryVariant text{
-        {},
+    const std::string text =
         "SELECT DISTINCT ON (queryid) queryid,"
-        " left(regexp_replace(query, '[[:space:]]+', ' ', 'g'), LENGTH) AS query"
-        " FROM @extschema@.pg_stat_statements(true)"
-        " WHERE queryid = ANY('{IDS}'::bigint[])"};
-    std::string sql = StatementText(def, text, session.facts());
-    sql.replace(sql.find("LENGTH"), 6, std::to_string(options_.query_length));
-    sql.replace(sql.find("IDS"), 3, ids);
+        " left(regexp_replace(query, '[[:space:]]+', ' ', 'g'), " +
+        std::to_string(options_.query_length) +
+        ") AS query FROM @extschema@.pg_stat_statements(true) WHERE queryid = ANY('{" + ids +
+        "}'::bigint[])";
+    const std::string sql = StatementText(def, {{}, text}, session.facts());
     Texts rows(texts_);
     // Not prepared: its text is another each time.
     return session.Query(scrape, {.name = {}, .sql = sql, .timeout = def.timeout}, rows);

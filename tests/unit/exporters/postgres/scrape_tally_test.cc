@@ -34,5 +34,21 @@ TEST(ScrapeTallyTest, SumsUpTheScrapeBefore) {
   EXPECT_DOUBLE_EQ(tally.last().seconds, 0.01);
 }
 
+TEST(ScrapeTallyTest, CountsEachOfTwoScrapesThatOverlapOnce) {
+  ScrapeTally tally;
+  tally.Begin(1, At(0));
+  tally.End(1, At(10), false);
+  tally.Begin(2, At(20));
+  tally.Begin(1, At(30));  // the first one's next collector
+  tally.End(1, At(60), true);
+  tally.End(2, At(70), false);
+  EXPECT_EQ(tally.last().scrapes, 2U);
+  EXPECT_TRUE(tally.last().failed) << "the first one, which ended after the second had begun";
+  EXPECT_DOUBLE_EQ(tally.last().seconds, 0.06);
+  tally.Begin(3, At(1'000));
+  EXPECT_FALSE(tally.last().failed);
+  EXPECT_DOUBLE_EQ(tally.last().seconds, 0.05);
+}
+
 }  // namespace
 }  // namespace sidecar::postgres
