@@ -6,7 +6,9 @@
 
 #include <array>
 #include <atomic>
+#include <fstream>
 #include <string>
+#include <thread>
 
 #include "exporters/host/process_tracker.h"
 #include "tests/support/run_collector.h"
@@ -139,7 +141,9 @@ class Echo {
     End();
     for (const int fd : {ask_[0], ask_[1], answer_[0], answer_[1]}) ::close(fd);
   }
+  // It sleeps before it is asked: who finds the byte there already does not switch.
   void Ask() const {
+    while (!Sleeps()) std::this_thread::yield();
     char byte = 'x';
     ASSERT_EQ(::write(ask_[1], &byte, 1), 1);
     ASSERT_EQ(::read(answer_[0], &byte, 1), 1);
@@ -152,6 +156,13 @@ class Echo {
   pid_t pid() const { return pid_; }
 
  private:
+  bool Sleeps() const {
+    std::ifstream stat("/proc/" + std::to_string(pid_) + "/stat");
+    std::string line;
+    std::getline(stat, line);
+    return line.find(") S ") != std::string::npos;
+  }
+
   std::array<int, 2> ask_{}, answer_{};
   pid_t pid_ = 0;
 };
