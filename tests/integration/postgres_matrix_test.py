@@ -288,8 +288,8 @@ class Majors(Major):
         self.watch.eventually(self, "pg_wal_segments", float(count))
         self.assertEqual(self.watch.value("pg_wal_size_bytes"), float(size))
         before = self.watch.value("pg_wal_lsn_bytes")
-        self.sql("SELECT pg_logical_emit_message(false, 'x', repeat('x', 100000))")
-        self.assertGreaterEqual(self.watch.value("pg_wal_lsn_bytes"), before + 100_000)
+        self.sql("SELECT pg_logical_emit_message(true, 'x', repeat('x', 100000))")  # flushed with it
+        self.watch.eventually(self, "pg_wal_lsn_bytes", lambda n: n >= before + 100_000)
         self.assertEqual(self.watch.value("pg_stat_archiver_archived_count"), 0)
         self.assertIsNone(self.watch.value("pg_stat_archiver_last_archive_age"))
 
