@@ -58,16 +58,18 @@ Millis Engine::Impl::LongestTimeout() const {
 Snapshot Engine::Impl::Assemble(Gathering& gathering) const {
   Snapshot snapshot;
   snapshot.parts.reserve(gathering.items.size() + 1);
-  std::vector<std::size_t> parts;  // of each item
+  std::vector<std::size_t> ends;  // of the parts of each item
   for (const Gathering::Item& item : gathering.items) {
-    parts.push_back(snapshot.parts.size());
-    if (item.outcome.batch) snapshot.parts.push_back(item.outcome.batch);
+    const Outcome& outcome = item.outcome;
+    snapshot.parts.insert(snapshot.parts.end(), outcome.shared.begin(), outcome.shared.end());
+    if (outcome.batch && outcome.batch->samples() > 0) snapshot.parts.push_back(outcome.batch);
+    ends.push_back(snapshot.parts.size());
   }
   snapshot.parts.push_back(Gauges(gathering));
   const std::vector<std::size_t> dropped = DropDuplicates(snapshot);
-  std::vector<std::size_t> lost(parts.size());
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (gathering.items[i].outcome.batch) lost[i] = dropped[parts[i]];
+  std::vector<std::size_t> lost(ends.size());
+  for (std::size_t i = 0, part = 0; i < ends.size(); ++i) {
+    for (; part < ends[i]; ++part) lost[i] += dropped[part];
   }
   scheduler->Overlapped(gathering, lost);
   if (std::ranges::any_of(lost, [](std::size_t rows) { return rows > 0; })) {

@@ -11,7 +11,8 @@ namespace sidecar {
 
 struct Scheduler::Execution {
   std::optional<Error> error{};
-  std::shared_ptr<Batch> batch{};
+  std::shared_ptr<const Batch> batch{};
+  std::vector<std::shared_ptr<const Batch>> shared{};
   std::size_t dropped = 0;
   Mono not_before = Mono::min();  // a task's
 };
@@ -45,12 +46,13 @@ Result<> Enter(const Entry& entry, const Scrape& scrape, Execution& execution) {
     execution.not_before = entry.task->NotBefore();
     return {};
   }
-  execution.batch = entry.batches->Take();
-  Batch& batch = *execution.batch;
-  Sink sink(batch, entry.schedule.limits);
+  const std::shared_ptr<Batch> batch = entry.batches->Take();
+  Sink sink(*batch, entry.schedule.limits);
   if (auto collected = entry.collector->Collect(scrape, sink); !collected) return collected;
-  if (batch.failure()) return Fail(*batch.failure());
-  execution.dropped = batch.Seal();
+  if (batch->failure()) return Fail(*batch->failure());
+  execution.dropped = batch->Seal() + sink.dropped();
+  execution.shared = sink.shared();
+  execution.batch = entry.last && batch->SameAs(*entry.last) ? entry.last : batch;
   return {};
 }
 
@@ -231,9 +233,13 @@ Outcome Scheduler::Judge(const Run& run, Execution& execution, Mono now) {
   }
   slot.usual = slot.last;
   if (execution.batch) {
-    slot.samples = outcome.samples = execution.batch->samples();
+    outcome.samples = execution.batch->samples();
     Warned(slot, execution.batch->warnings(), outcome);
+    for (const auto& part : execution.shared) outcome.samples += part->samples();
+    slot.samples = outcome.samples;
+    outcome.shared = std::move(execution.shared);
     outcome.batch = std::move(execution.batch);
+    run.entry->last = outcome.batch->small() ? outcome.batch : nullptr;
   }
   outcome.success = !outcome.reason;
   if (!outcome.success) return outcome;
@@ -253,13 +259,14 @@ void Scheduler::Complete(Run& run, Outcome outcome, Mono now) {
   if (entry.flight.get() == &run) entry.flight.reset();
   if (entry.background) {
     Background& background = *entry.background;
-    const Outcome old = std::exchange(background.outcome, run.outcome);
+    Outcome old = std::exchange(background.outcome, run.outcome);
     background.ran = true;
     if (run.outcome.batch) {
       background.at = now;
-      if (old.batch) garbage_.push_back(std::const_pointer_cast<Batch>(old.batch));
+      if (old.batch) garbage_.push_back(std::make_shared<Outcome>(std::move(old)));
     } else {
-      background.outcome.batch = old.batch;
+      background.outcome.batch = std::move(old.batch);
+      background.outcome.shared = std::move(old.shared);
       background.outcome.samples = old.samples;
     }
     const auto& reason = run.outcome.reason;

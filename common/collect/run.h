@@ -27,6 +27,7 @@ struct Outcome {
   double seconds = 0;
   std::size_t samples = 0;
   std::shared_ptr<const Batch> batch{};
+  std::vector<std::shared_ptr<const Batch>> shared{};  // beside it: Sink::Share
 };
 
 // A name; it outlives generations, so that no two of them run it at once.
@@ -63,6 +64,10 @@ struct Entry {
   std::shared_ptr<Lane> lane{};
   std::shared_ptr<BatchPool> batches = std::make_shared<BatchPool>();
   std::size_t order = 0;  // in the plan
+
+  // Of the last run that succeeded, if small; for the entry's runs only, as its collector is. One
+  // that says the same is served as this, so that encoders know it again.
+  std::shared_ptr<const Batch> last{};
 
   std::shared_ptr<Run> flight{};             // queued or running, and still worth joining
   std::shared_ptr<Background> background{};  // periodic collectors only

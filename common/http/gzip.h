@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/metrics/packed.h"
+
 namespace sidecar::http {
 
 // gzip is named, or covered by "*", with a quality above 0 that is not below identity's. A quality
@@ -25,12 +27,13 @@ class Gzip {
   Gzip& operator=(const Gzip&) = delete;
 
   [[nodiscard]] bool Start();  // a new body, whatever became of the last; false: no memory
-  void Add(std::string_view piece, std::string& out);  // appends
+  void Add(std::string_view piece, std::string& out);   // appends
+  void Splice(const Packed& packed, std::string& out);  // the text of `packed`
   void Finish(std::string& out);
+  // For Splice. Before the first Add of a body.
+  Packed Pack(std::string_view text);
 
  private:
-  void Run(std::string_view piece, bool last, std::string& out);
-
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -99,7 +99,7 @@ struct ChunkHeader {
   std::size_t length = 0;
 };
 
-class Writer {
+class Writer final : Packer {
  public:
   Writer(const Response& response, const Exchange& exchange, Wall now, Outlet& outlet,
          Scratch& scratch)
@@ -131,12 +131,26 @@ class Writer {
   Result<> Body() {
     if (!response_.body) return {};
     try {
-      return response_.body([this](std::string_view piece) { return Add(piece); });
+      return response_.body(
+          {[this](std::string_view piece) { return Add(piece); }, [this] { return packer(); }});
     } catch (const std::exception& thrown) {
       return Fail(Errc::kInternal, thrown.what());
     } catch (...) {
       return Fail(Errc::kInternal, "thrown: not a std::exception");
     }
+  }
+
+  // A body that has begun without it is not packed any more.
+  Packer* packer() {
+    if (!exchange_.gzip || !scratch_.out.empty() || started_ || overflow_) return nullptr;
+    return gzip_ || StartGzip() ? this : nullptr;
+  }
+  Packed Pack(std::string_view text) override { return scratch_.gzip.Pack(text); }
+  Result<> Add(const Packed& packed) override {
+    if (overflow_) return Fail(Errc::kUnavailable, "HEAD wants no body");
+    if (failure_) return Fail(*failure_);
+    scratch_.gzip.Splice(packed, scratch_.out);
+    return scratch_.out.size() <= kPiece ? Result<>() : SendPiece({});
   }
 
   Result<> Add(std::string_view piece) {

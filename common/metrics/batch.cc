@@ -1,6 +1,7 @@
 #include "common/metrics/batch.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <utility>
 
@@ -45,10 +46,27 @@ void IndexTable::Clear() {
 
 namespace {
 
+constexpr std::size_t kSmallBytes = 256U << 10U;
+
 // Not ==, to which -0 is 0.
 bool SameBits(std::span<const double> a, std::span<const double> b) {
   return a.size() == b.size() &&
          (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
+}
+
+bool SameCompound(const Compound& a, const Compound& b) {
+  const std::array<double, 2> of_a{a.count, a.sum}, of_b{b.count, b.sum};
+  return a.keys == b.keys && a.values == b.values && a.size == b.size && SameBits(of_a, of_b);
+}
+
+// Their offsets too: the texts are compared as a whole.
+bool SameRows(const FamilyRows& a, const FamilyRows& b) {
+  static_assert(std::has_unique_object_representations_v<std::array<std::uint32_t, 2>> &&
+                sizeof(Row) == sizeof(double) + sizeof(std::array<std::uint32_t, 2>));
+  const bool alike = a.info.kind == b.info.kind && a.foreign == b.foreign &&
+                     a.rows.size() == b.rows.size() && a.info.name == b.info.name &&
+                     a.info.help == b.info.help && std::ranges::equal(a.info.labels, b.info.labels);
+  return alike && std::memcmp(a.rows.data(), b.rows.data(), a.rows.size() * sizeof(Row)) == 0;
 }
 
 std::uint64_t HashPointer(const void* key) {
@@ -69,9 +87,28 @@ std::size_t Batch::samples() const { return impl_->samples; }
 const std::optional<Error>& Batch::failure() const { return impl_->failure; }
 const std::vector<Error>& Batch::warnings() const { return impl_->warnings; }
 
+bool Batch::SameAs(const Batch& other) const { return impl_->SameAs(other.impl()); }
+bool Batch::small() const { return impl_->bytes() <= kSmallBytes; }
+
+bool Batch::Impl::SameAs(const Impl& other) const {
+  const bool whole = warnings.empty() && other.warnings.empty() && exemplars.empty();
+  if (!whole || text.size() != other.text.size() || order.size() != other.order.size() ||
+      !SameBits(numbers, other.numbers) || compounds.size() != other.compounds.size() ||
+      !other.exemplars.empty()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < compounds.size(); ++i) {
+    if (!SameCompound(compounds[i], other.compounds[i])) return false;
+  }
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (!SameRows(families[order[i].family], other.families[other.order[i].family])) return false;
+  }
+  return text.size() == 0 || std::memcmp(text.data(), other.text.data(), text.size()) == 0;
+}
+
 void Batch::Impl::Clear() {
   DropUnused();
-  for (const std::uint32_t index : order) families[index].rows.clear();
+  for (const Ordered& entry : order) families[entry.family].rows.clear();
   order.clear();
   text.Clear();
   numbers.clear();
@@ -81,6 +118,7 @@ void Batch::Impl::Clear() {
   series = 0;
   failure.reset();
   warnings.clear();
+  packed.Clear();
 }
 
 // Names that a run declared and the next did not use would pile up: those that had no rows go.
@@ -104,7 +142,7 @@ void Batch::Impl::DropUnused() {
     families[i].foreign_rows = kNone;
     family_bytes += FamilyBytes(families[i].info);
     IndexFamily(i);
-    if (!families[i].rows.empty()) order.push_back(i);
+    if (!families[i].rows.empty()) Enter(i);
   }
 }
 
@@ -271,16 +309,16 @@ std::size_t Batch::Impl::Seal() {
   std::size_t dropped = 0;
   by_head_.clear();
   for (std::uint32_t place = 0; place < order.size(); ++place) {
-    const std::uint32_t head = families[order[place]].head;
+    const std::uint32_t head = families[order[place].family].head;
     if (families[head].has_variants) {
       by_head_.emplace_back(head, place);
     } else {
-      dropped += SealFamilies({&order[place], 1});
+      dropped += SealFamilies({&order[place].family, 1});
     }
   }
   if (!by_head_.empty()) dropped += SealVariants();
   if (dropped != 0) {
-    std::erase_if(order, [&](std::uint32_t index) { return families[index].rows.empty(); });
+    std::erase_if(order, [&](const Ordered& o) { return families[o.family].rows.empty(); });
   }
   return dropped;
 }
@@ -292,7 +330,7 @@ std::size_t Batch::Impl::SealVariants() {
     const auto last = std::find_if(first, by_head_.end(),
                                    [&](const auto& entry) { return entry.first != first->first; });
     group_.clear();
-    for (; first != last; ++first) group_.push_back(order[first->second]);
+    for (; first != last; ++first) group_.push_back(order[first->second].family);
     dropped += SealFamilies(group_);
   }
   return dropped;

@@ -31,6 +31,12 @@ class Batch {
   void Clear();        // empty again; buffers and known families are kept
   std::size_t Seal();  // drops rows whose family and labels repeat; how many
 
+  // Whether both say the same, in the same order, byte for byte. False where a part is missing, or
+  // for exemplars.
+  bool SameAs(const Batch& other) const;
+  // Little enough to be kept beside what is served: the last run's rows, what they were packed to.
+  bool small() const;
+
   std::size_t samples() const;  // rows: a histogram is one
   // The first bound that was passed or value that was refused; the run is discarded whole.
   const std::optional<Error>& failure() const;

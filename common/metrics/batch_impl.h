@@ -20,6 +20,7 @@
 #include "common/base/result.h"
 #include "common/metrics/batch.h"
 #include "common/metrics/family.h"
+#include "common/metrics/packed.h"
 #include "common/metrics/row_set.h"
 
 namespace sidecar {
@@ -129,9 +130,17 @@ struct FamilyRows {
   bool compound() const { return info.kind == Kind::kHistogram || info.kind == Kind::kSummary; }
 };
 
+// All that is looked at of a family that no other batch has: families lie far apart in memory, and
+// most of them are read by nobody while they do not change.
+struct Ordered {
+  std::uint64_t hash;  // of the name
+  std::uint32_t family;
+  Kind kind;
+};
+
 struct Batch::Impl {
   std::vector<FamilyRows> families;
-  std::vector<std::uint32_t> order;  // families that have rows, by their first row
+  std::vector<Ordered> order;  // families that have rows, by their first row
   TextBuffer text;
   std::vector<double> numbers;
   std::vector<Compound> compounds;
@@ -143,9 +152,11 @@ struct Batch::Impl {
   std::vector<Error> warnings;
   // PutForeign's, kept for their capacity.
   std::vector<std::pair<std::string_view, std::string_view>> foreign_labels;
+  mutable PackedTexts packed;  // made by who reads
 
   void Clear();
   std::size_t Seal();
+  bool SameAs(const Impl& other) const;
   // What the batch holds, spare capacity left out.
   std::size_t bytes() const;
 
@@ -164,7 +175,7 @@ struct Batch::Impl {
 
   void AddRow(std::uint32_t family, Row row) {
     std::vector<Row>& rows = families[family].rows;
-    if (rows.empty()) order.push_back(family);
+    if (rows.empty()) Enter(family);
     rows.push_back(row);
     ++samples;
   }
@@ -193,6 +204,9 @@ struct Batch::Impl {
   }
 
  private:
+  void Enter(std::uint32_t family) {
+    order.push_back({families[family].hash, family, families[family].info.kind});
+  }
   struct Constant {
     const void* key = nullptr;
     const char* name = nullptr;

@@ -14,6 +14,8 @@ class Dialect {
   virtual void Begin(std::size_t group, Output& output) = 0;  // HELP, TYPE and what else there is
   virtual void End(Output& output) = 0;
   virtual bool exemplars() const = 0;
+  // What of a group's text other groups decide, as a hash.
+  virtual std::uint64_t Shape(std::size_t group) const = 0;
 };
 
 // Of these groups, some of which may be left out. They must outlive the dialect.

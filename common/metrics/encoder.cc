@@ -174,7 +174,6 @@ void RowWriter::WriteSummary(const Row& row) {
 
 // Whether name[] asks for the family: by its name, or by that of one of its samples.
 bool Asked(const std::vector<std::string>& names, const FamilyInfo& info) {
-  if (names.empty()) return true;
   const auto asked = [&](const char* suffix) {
     return std::ranges::find(names, std::string(info.name) + suffix) != names.end();
   };
@@ -184,25 +183,119 @@ bool Asked(const std::vector<std::string>& names, const FamilyInfo& info) {
   return asked("_sum") || asked("_count") || (histogram && asked("_bucket"));
 }
 
+// One snapshot as the body of one response.
+class Body {
+ public:
+  Body(const Snapshot& snapshot, Format format, const Write& write)
+      : snapshot_(snapshot),
+        format_(static_cast<std::size_t>(format)),
+        write_(write),
+        all_(snapshot.parts),
+        dialect_(format == Format::kText ? MakeText(all_) : MakeOpenMetrics(all_)) {}
+
+  Result<> Run();
+
+ private:
+  struct Part {
+    bool apart = true;  // no family of it has rows in another part
+    std::uint64_t shape = 0;
+    bool sent = false;
+  };
+
+  std::size_t PartOf(const FamilyGroups::Group& group) const {
+    return all_.members()[group.first].part;
+  }
+  void WriteGroup(std::size_t index, Output& output) const;
+  void Examine();
+  Result<> SendPacked();
+  Result<std::shared_ptr<const Packed>> Pack(std::size_t part, Packer& packer) const;
+
+  const Snapshot& snapshot_;
+  const std::size_t format_;
+  const Write& write_;
+  const FamilyGroups all_;
+  const std::unique_ptr<Dialect> dialect_;
+  std::vector<Part> parts_;
+};
+
+void Body::WriteGroup(std::size_t index, Output& output) const {
+  const FamilyGroups::Group& group = all_.groups()[index];
+  dialect_->Begin(index, output);
+  for (std::uint32_t at = group.first; at != kNone; at = all_.members()[at].next) {
+    const FamilyGroups::Member& member = all_.members()[at];
+    const FamilyRows& family = all_.rows(member);
+    if (family.info.kind != group.kind) continue;  // nobody dropped it
+    RowWriter(all_.batch(member), family, dialect_->exemplars(), output).WriteAll();
+  }
+}
+
+void Body::Examine() {
+  for (std::size_t i = 0; i < all_.groups().size(); ++i) {
+    const FamilyGroups::Group& group = all_.groups()[i];
+    Part& part = parts_[PartOf(group)];
+    part.shape = part.shape * 1'099'511'628'211U + dialect_->Shape(i);
+    if (!group.several_parts) continue;
+    for (std::uint32_t at = group.first; at != kNone; at = all_.members()[at].next) {
+      parts_[all_.members()[at].part].apart = false;
+    }
+  }
+}
+
+Result<std::shared_ptr<const Packed>> Body::Pack(std::size_t part, Packer& packer) const {
+  std::string text;
+  const Write keep([&text](std::string_view piece) {
+    text += piece;
+    return Result<>{};
+  });
+  Output output(keep);
+  for (std::size_t i = 0; i < all_.groups().size(); ++i) {
+    if (PartOf(all_.groups()[i]) == part) WriteGroup(i, output);
+  }
+  if (auto written = output.Finish(); !written) return Fail(std::move(written.error()));
+  return std::make_shared<const Packed>(packer.Pack(text));
+}
+
+Result<> Body::SendPacked() {
+  Packer* packer = nullptr;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const Batch::Impl& batch = snapshot_.parts[i]->impl();
+    if (!parts_[i].apart || batch.order.empty() || !snapshot_.parts[i]->small()) continue;
+    auto packed = batch.packed.Find(format_, parts_[i].shape);
+    if (!packed && !batch.packed.AskedAgain()) continue;
+    if (packer == nullptr) packer = write_.packer();
+    if (packer == nullptr) return {};
+    if (!packed) {
+      auto made = Pack(i, *packer);
+      if (!made) return Fail(std::move(made.error()));
+      packed = std::move(*made);
+      batch.packed.Keep(format_, parts_[i].shape, packed);
+    }
+    if (auto sent = packer->Add(*packed); !sent) return sent;
+    parts_[i].sent = true;
+  }
+  return {};
+}
+
+Result<> Body::Run() {
+  parts_.resize(snapshot_.parts.size());
+  if (write_.packs() && snapshot_.names.empty()) {
+    Examine();
+    if (auto sent = SendPacked(); !sent) return sent;
+  }
+  Output output(write_);
+  for (std::size_t i = 0; i < all_.groups().size() && !output.failed(); ++i) {
+    const FamilyGroups::Group& group = all_.groups()[i];
+    if (parts_[PartOf(group)].sent) continue;
+    if (snapshot_.names.empty() || Asked(snapshot_.names, all_.info(group))) WriteGroup(i, output);
+  }
+  dialect_->End(output);
+  return output.Finish();
+}
+
 }  // namespace
 
 Result<> Encode(const Snapshot& snapshot, Format format, const Write& write) {
-  const FamilyGroups all(snapshot.parts);
-  Output output(write);
-  const auto dialect = format == Format::kText ? MakeText(all) : MakeOpenMetrics(all);
-  for (std::size_t i = 0; i < all.groups().size() && !output.failed(); ++i) {
-    const FamilyGroups::Group& group = all.groups()[i];
-    if (!Asked(snapshot.names, group.info)) continue;
-    dialect->Begin(i, output);
-    for (std::uint32_t at = group.first; at != kNone; at = all.members()[at].next) {
-      const FamilyGroups::Member& member = all.members()[at];
-      const FamilyRows& family = all.rows(member);
-      if (family.info.kind != group.info.kind) continue;  // nobody dropped it
-      RowWriter(all.batch(member), family, dialect->exemplars(), output).WriteAll();
-    }
-  }
-  dialect->End(output);
-  return output.Finish();
+  return Body(snapshot, format, write).Run();
 }
 
 }  // namespace sidecar

@@ -5,12 +5,15 @@
 //   const Negotiated answer = Negotiate(request.header("Accept"));
 //   Encode(snapshot, answer.format, write);
 
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/metrics/batch.h"
+#include "common/metrics/packed.h"
 #include "common/metrics/sink.h"
 
 namespace sidecar {
@@ -38,8 +41,26 @@ struct Negotiated {
 // malformed Accept is text.
 Negotiated Negotiate(std::string_view accept);
 
-// An error ends the encoding: the peer has left.
-using Write = std::function<Result<>(std::string_view)>;
+// Where bytes go; an error ends the encoding: the peer has left. Where they are compressed on the
+// way, parts that have not changed since they were last encoded are given packed, and come first.
+class Write {
+ public:
+  // Null: what is written now is not compressed after all.
+  using GetPacker = std::function<Packer*()>;
+
+  template <std::invocable<std::string_view> F>
+    requires(!std::same_as<F, Write>)
+  Write(F write, GetPacker packer = {})  // NOLINT(google-explicit-constructor): any lambda is one
+      : write_(std::move(write)), packer_(std::move(packer)) {}
+
+  Result<> operator()(std::string_view piece) const { return write_(piece); }
+  bool packs() const { return packer_ != nullptr; }
+  Packer* packer() const { return packer_(); }
+
+ private:
+  std::function<Result<>(std::string_view)> write_;
+  GetPacker packer_;
+};
 Result<> Encode(const Snapshot& snapshot, Format format, const Write& write);
 
 }  // namespace sidecar

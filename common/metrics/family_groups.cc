@@ -10,18 +10,19 @@ FamilyGroups::FamilyGroups(std::span<const std::shared_ptr<const Batch>> parts) 
   names_.Reserve(families);
   for (std::uint32_t part = 0; part < parts.size(); ++part) {
     batches_.push_back(&parts[part]->impl());
-    for (const std::uint32_t family : batches_[part]->order) Add(part, family);
+    for (const Ordered& ordered : batches_[part]->order) Add(part, ordered);
   }
 }
 
-void FamilyGroups::Add(std::uint32_t part, std::uint32_t family) {
+void FamilyGroups::Add(std::uint32_t part, const Ordered& ordered) {
   const auto member = static_cast<std::uint32_t>(members_.size());
-  members_.push_back({part, family, kNone});
-  const FamilyRows& rows = batches_[part]->families[family];
-  const std::uint32_t found = Find(rows.info.name, rows.hash);
+  members_.push_back({part, ordered.family, kNone});
+  const std::uint32_t found = names_.Find(ordered.hash, [&](std::uint32_t group) {
+    return info(groups_[group]).name == rows(members_[member]).info.name;
+  });
   if (found == kNone) {
-    names_.Insert(rows.hash, static_cast<std::uint32_t>(groups_.size()));
-    groups_.push_back({rows.info, member, member, false});
+    names_.Insert(ordered.hash, static_cast<std::uint32_t>(groups_.size()));
+    groups_.push_back({member, member, ordered.kind, false});
     return;
   }
   Group& group = groups_[found];

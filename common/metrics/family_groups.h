@@ -21,8 +21,8 @@ class FamilyGroups {
     std::uint32_t part, family, next;  // the next of its group, or kNone
   };
   struct Group {
-    FamilyInfo info;  // the first member's name, help and kind
-    std::uint32_t first, last;
+    std::uint32_t first, last;  // members
+    Kind kind;                  // the first member's
     bool several_parts;
   };
 
@@ -30,6 +30,8 @@ class FamilyGroups {
 
   // In order of their first rows.
   const std::vector<Group>& groups() const { return groups_; }
+  // The first member's name and help.
+  const FamilyInfo& info(const Group& group) const { return rows(members_[group.first]).info; }
   const std::vector<Member>& members() const { return members_; }
   const Batch::Impl& batch(const Member& member) const { return *batches_[member.part]; }
   const FamilyRows& rows(const Member& member) const {
@@ -39,9 +41,10 @@ class FamilyGroups {
 
  private:
   std::uint32_t Find(std::string_view name, std::uint64_t hash) const {
-    return names_.Find(hash, [&](std::uint32_t group) { return groups_[group].info.name == name; });
+    return names_.Find(hash,
+                       [&](std::uint32_t group) { return info(groups_[group]).name == name; });
   }
-  void Add(std::uint32_t part, std::uint32_t family);
+  void Add(std::uint32_t part, const Ordered& ordered);
 
   std::vector<const Batch::Impl*> batches_;
   std::vector<Group> groups_;

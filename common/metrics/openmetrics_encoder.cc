@@ -20,6 +20,7 @@ std::string_view UnitOf(std::string_view name) {
   return {};
 }
 
+// The name without the suffix; empty if it has none, or is no more than that.
 std::string_view Strip(std::string_view name, std::string_view suffix) {
   const bool there = name.size() > suffix.size() && name.ends_with(suffix);
   return there ? name.substr(0, name.size() - suffix.size()) : std::string_view{};
@@ -30,8 +31,8 @@ class OpenMetricsDialect final : public Dialect {
   explicit OpenMetricsDialect(const FamilyGroups& all);
 
   void Begin(std::size_t group, Output& output) override {
-    const auto& [name, type] = types_[group];
-    PutHelp(output, name, all_.groups()[group].info.help, true);
+    const std::string_view name = NameOf(group), type = types_[group].type;
+    PutHelp(output, name, all_.info(all_.groups()[group]).help, true);
     output.Append("# TYPE ");
     output.Append(name);
     output.Append(" ");
@@ -47,11 +48,19 @@ class OpenMetricsDialect final : public Dialect {
   }
   void End(Output& output) override { output.Append("# EOF\n"); }
   bool exemplars() const override { return true; }
+  std::uint64_t Shape(std::size_t group) const override {
+    return types_[group].stripped * 256 + static_cast<unsigned char>(types_[group].type.front());
+  }
 
  private:
   struct Type {
-    std::string_view name, type;
+    std::string_view type;
+    std::size_t stripped = 0;  // of the end of the name
   };
+  std::string_view NameOf(std::size_t group) const {
+    const std::string_view name = all_.info(all_.groups()[group]).name;
+    return name.substr(0, name.size() - types_[group].stripped);
+  }
   // A counter is named without _total and an info without _info, as far as they have that suffix
   // and no other family has the short name; else their samples stay and the type gives way.
   Type TypeOf(const FamilyGroups::Group& group);
@@ -70,37 +79,36 @@ OpenMetricsDialect::OpenMetricsDialect(const FamilyGroups& all) : all_(all) {
 
 bool OpenMetricsDialect::Take(std::string_view short_name) {
   const std::uint64_t hash = HashText(short_name);
-  const auto named = [&](std::uint32_t type) { return types_[type].name == short_name; };
+  const auto named = [&](std::uint32_t group) { return NameOf(group) == short_name; };
   if (all_.Has(short_name) || taken_.Find(hash, named) != kNone) return false;
   taken_.Insert(hash, static_cast<std::uint32_t>(types_.size()));
   return true;
 }
 
 OpenMetricsDialect::Type OpenMetricsDialect::TypeOf(const FamilyGroups::Group& group) {
-  const std::string_view name = group.info.name;
-  switch (group.info.kind) {
+  switch (group.kind) {
     case Kind::kCounter: {
-      const std::string_view stripped = Strip(name, "_total");
-      if (stripped.empty() || !Take(stripped)) return {name, "unknown"};
-      return {stripped, "counter"};
+      constexpr std::string_view kSuffix = "_total";
+      const std::string_view stripped = Strip(all_.info(group).name, kSuffix);
+      if (stripped.empty() || !Take(stripped)) return {"unknown"};
+      return {"counter", kSuffix.size()};
     }
     case Kind::kInfo: {
-      const std::string_view stripped = Strip(name, "_info");
-      if (stripped.empty() || !AllOnes(group) || !Take(stripped)) {
-        return {name, "gauge"};
-      }
-      return {stripped, "info"};
+      constexpr std::string_view kSuffix = "_info";
+      const std::string_view stripped = Strip(all_.info(group).name, kSuffix);
+      if (stripped.empty() || !AllOnes(group) || !Take(stripped)) return {"gauge"};
+      return {"info", kSuffix.size()};
     }
     case Kind::kGauge:
-      return {name, "gauge"};
+      return {"gauge"};
     case Kind::kHistogram:
-      return {name, "histogram"};
+      return {"histogram"};
     case Kind::kSummary:
-      return {name, "summary"};
+      return {"summary"};
     case Kind::kUnknown:
       break;
   }
-  return {name, "unknown"};
+  return {"unknown"};
 }
 
 bool OpenMetricsDialect::AllOnes(const FamilyGroups::Group& group) const {

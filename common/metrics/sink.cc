@@ -328,8 +328,8 @@ void Sink::Append(const Batch& part) {
   if (&from == &batch) return;
   if (from.failure) return Warn(*from.failure);
   for (const Error& warning : from.warnings) Warn(warning);
-  for (const std::uint32_t index : from.order) {
-    const FamilyRows& family = from.families[index];
+  for (const Ordered& ordered : from.order) {
+    const FamilyRows& family = from.families[ordered.family];
     if (batch.failure) return;
     const std::uint32_t head = batch.FindName(family.info.name);
     if (head != kNone && batch.families[head].info.kind != family.info.kind) {
@@ -344,6 +344,17 @@ void Sink::Append(const Batch& part) {
       batch.CopyRow(to, from, family, row);
     }
   }
+}
+
+void Sink::Share(std::shared_ptr<const Batch> part, std::size_t dropped) {
+  const Batch::Impl& from = part->impl();
+  Batch::Impl& batch = batch_.impl();
+  if (from.failure && !batch.failure) batch.failure = from.failure;
+  if (batch.failure || !Admit(batch, limits_, from.series, from.bytes())) return;
+  for (const Error& warning : from.warnings) Warn(warning);
+  batch.series += from.series;
+  dropped_ += dropped;
+  shared_.push_back(std::move(part));
 }
 
 void Sink::Warn(Error error) {

@@ -11,7 +11,9 @@
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/metrics/batch.h"
@@ -75,13 +77,21 @@ class Sink {
   void PutForeign(Handle family, double value, std::span<const LabelPair> labels);
 
   void Append(const Batch& part);  // another batch's samples, e.g. one database's last rows
-  void Warn(Error error);          // a part is missing: success 0, its reason; complete rows stay
+  // The same without a copy, for what comes again in the next run: `part` is sealed and stays as it
+  // is, its families are not added to here. `dropped`: what its Seal returned.
+  void Share(std::shared_ptr<const Batch> part, std::size_t dropped = 0);
+  void Warn(Error error);  // a part is missing: success 0, its reason; complete rows stay
+
+  const std::vector<std::shared_ptr<const Batch>>& shared() const { return shared_; }
+  std::size_t dropped() const { return dropped_; }  // of what is shared
 
  private:
   Handle Find(const void* key, const FamilyInfo& info);
 
   Batch& batch_;
   Limits limits_;
+  std::vector<std::shared_ptr<const Batch>> shared_{};
+  std::size_t dropped_ = 0;
 };
 
 }  // namespace sidecar

@@ -35,7 +35,7 @@ void FindLost(const FamilyGroups& all, const FamilyGroups::Group& group, RowSet&
   for (std::uint32_t at = group.first; at != kNone; at = all.members()[at].next) {
     const FamilyGroups::Member& member = all.members()[at];
     const FamilyRows& rows = all.rows(member);
-    if (rows.info.kind != group.info.kind) {
+    if (rows.info.kind != group.kind) {
       LoseAll(rows, member, lost);
       continue;
     }
@@ -56,7 +56,8 @@ std::shared_ptr<const Batch> Without(const Batch& part, std::vector<Lost>& lost)
   Batch::Impl& to = copy->impl();
   to.failure = from.failure;
   to.warnings = from.warnings;
-  for (const std::uint32_t index : from.order) {
+  for (const Ordered& ordered : from.order) {
+    const std::uint32_t index = ordered.family;
     const FamilyRows& family = from.families[index];
     auto next = std::lower_bound(lost.begin(), lost.end(), Lost{index, 0});
     const std::uint32_t added = to.AddFamily(family.info, family.foreign);

@@ -25,7 +25,7 @@ class TextDialect final : public Dialect {
   explicit TextDialect(const FamilyGroups& all) : all_(all) {}
 
   void Begin(std::size_t group, Output& output) override {
-    const FamilyInfo& info = all_.groups()[group].info;
+    const FamilyInfo& info = all_.info(all_.groups()[group]);
     PutHelp(output, info.name, info.help, false);
     output.Append("# TYPE ");
     output.Append(info.name);
@@ -35,6 +35,7 @@ class TextDialect final : public Dialect {
   }
   void End(Output&) override {}
   bool exemplars() const override { return false; }
+  std::uint64_t Shape(std::size_t) const override { return 0; }
 
  private:
   const FamilyGroups& all_;

@@ -12,10 +12,10 @@
 # runs the parts of a link-time pass by it: without it they run one by one, with a warning.
 # shellcheck disable=SC2034  # read by the scripts that source this file
 BUILD_PACKAGES=(g++ make cmake ninja-build pkg-config libboost-dev libtoml11-dev libexpected-dev
-  libcli11-dev libpq-dev libre2-dev libisal-dev prometheus-cpp-dev
+  libcli11-dev libpq-dev libre2-dev libisal-dev zlib1g-dev prometheus-cpp-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler)
 # shellcheck disable=SC2034
-TEST_PACKAGES=(libgtest-dev libgmock-dev zlib1g-dev ca-certificates libbenchmark-dev python3
+TEST_PACKAGES=(libgtest-dev libgmock-dev ca-certificates libbenchmark-dev python3
   python3-venv python3-yaml openssl valgrind)
 # shellcheck disable=SC2034
 LINT_PACKAGES=(clang-format-16 clang-tidy-16 shellcheck)

@@ -1,6 +1,7 @@
 #include "exporters/postgres/query_collectors.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/collect/reason.h"
 #include "common/metrics/utf8.h"
@@ -47,9 +48,15 @@ class ClusterCollector final : public Collector {
       return Fail(Errc::kTimeout, "its last statement had no answer and its backend runs on");
     }
     left_ = 0;
+    const Kept kept = std::exchange(kept_, {});  // no longer, unless this run gets to its end
+    if (!kept.part) last_rows_.Forget();
     const auto lease = watched_.server->Take(member_->schedule.lane);
-    const QueryLimits limits{.series = static_cast<std::int64_t>(member_->schedule.limits.series)};
-    auto outcome = RunMember(*member_, **lease, scrape, limits, sink);
+    const Limits& limits = member_->schedule.limits;
+    const std::shared_ptr<Batch> part = spare_ ? std::move(spare_) : member_->batches->Take();
+    Sink rows(*part, limits);
+    auto outcome =
+        RunMember(*member_, **lease, scrape, {.series = static_cast<std::int64_t>(limits.series)},
+                  rows, &last_rows_);
     if (!outcome) {
       left_ = (*lease)->left();
       if ((*lease)->flooded()) {
@@ -60,13 +67,36 @@ class ClusterCollector final : public Collector {
     }
     if (outcome->disabled) {
       sink.Add(kDisabled, 1, "postgres", member_->def.name, Reason(outcome->disabled->code));
+      return {};
     }
-    if (outcome->cut > 0) watched_.cuts->Add(member_->def.name, outcome->cut);
+    if (outcome->same) {
+      spare_ = part;
+      Share(kept, sink);
+      return {};
+    }
+    const std::size_t dropped = part->Seal();
+    // Other rows may say the same, and so may what C++ reads.
+    const bool same = kept.part && part->SameAs(*kept.part);
+    Share({same ? kept.part : part, dropped, outcome->cut}, sink);
     return {};
+  }
+
+  // What the last rows became.
+  struct Kept {
+    std::shared_ptr<const Batch> part{};
+    std::size_t dropped = 0, cut = 0;
+  };
+  void Share(const Kept& made, Sink& sink) {
+    sink.Share(made.part, made.dropped);
+    if (made.cut > 0) watched_.cuts->Add(member_->def.name, made.cut);
+    if (made.part->small() && !made.part->failure()) kept_ = made;
   }
 
   const Watched watched_;
   const std::shared_ptr<const QueryMember> member_;
+  LastRows last_rows_;
+  std::shared_ptr<Batch> spare_{};  // empty: rows that were as before did not need it
+  Kept kept_{};
   std::optional<Error> flood_{};
   Mono flood_until_{};
   std::uint64_t left_ = 0;  // by its last run
@@ -94,10 +124,12 @@ class DatabaseCollector final : public Collector {
     }
     const Mono now = clock.mono();
     std::size_t disabled = 0;
+    std::vector<std::shared_ptr<const Batch>> parts;
     for (const Databases::Result& result : results) {
       if (result.disabled) ++disabled;
-      Emit(result, now, sink);
+      if (Emit(result, now, sink)) parts.push_back(result.rows);
     }
+    ShareAll(std::move(parts), sink);
     if (disabled > 0 && disabled == results.size()) {
       sink.Add(kDisabled, 1, "postgres", member_->def.name, Reason(results.front().disabled->code));
     }
@@ -114,24 +146,45 @@ class DatabaseCollector final : public Collector {
     return Fail(Errc::kUnsupported, "no database matches");
   }
 
-  void Emit(const Databases::Result& result, Mono now, Sink& sink) const {
+  // Whether its rows are served.
+  bool Emit(const Databases::Result& result, Mono now, Sink& sink) const {
     if (result.error) sink.Warn(Error(*result.error).Wrap("database " + result.database));
-    if (!result.rows) return;
+    if (!result.rows) return false;
     if (now - result.at > max_age_) {
       if (!result.error) {
         sink.Warn({Errc::kTimeout, "database " + result.database + ": its last rows are too old"});
       }
-      return;
+      return false;
     }
-    sink.Append(*result.rows);
     sink.Add(kAge, std::chrono::duration<double>(now - result.at).count(), member_->def.name,
              EscapeInvalid(result.database));
+    return true;
+  }
+
+  // As one batch, made again when a database was visited.
+  void ShareAll(std::vector<std::shared_ptr<const Batch>> parts, Sink& sink) {
+    if (parts.empty()) return;
+    if (!all_ || parts != parts_) {
+      const std::shared_ptr<Batch> all = member_->batches->Take();
+      Sink rows(*all, member_->schedule.limits);
+      for (const auto& part : parts) rows.Append(*part);
+      dropped_ = all->Seal();
+      all_ = all;
+      parts_ = std::move(parts);
+    }
+    sink.Share(all_, dropped_);
+    if (all_->small() && !all_->failure()) return;
+    all_.reset();
+    parts_.clear();
   }
 
   const Watched watched_;
   const std::shared_ptr<const QueryMember> member_;
   const std::string key_;
   const Mono::duration max_age_;
+  std::vector<std::shared_ptr<const Batch>> parts_{};  // what all_ was made of
+  std::shared_ptr<const Batch> all_{};
+  std::size_t dropped_ = 0;
 };
 
 }  // namespace

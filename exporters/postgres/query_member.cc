@@ -3,7 +3,7 @@
 namespace sidecar::postgres {
 
 Result<MemberOutcome> RunMember(const QueryMember& member, Session& session, const Scrape& scrape,
-                                const QueryLimits& limits, Sink& sink) {
+                                const QueryLimits& limits, Sink& sink, LastRows* last) {
   if (auto ready = session.Ready(scrape); !ready) return Fail(std::move(ready.error()));
   if (auto variant = Choose(member.def, session.facts()); !variant) {
     if (variant.error().code == Errc::kDenied) return Fail(std::move(variant.error()));
@@ -14,9 +14,9 @@ Result<MemberOutcome> RunMember(const QueryMember& member, Session& session, con
     if (!done) return Fail(std::move(done.error()));
     return MemberOutcome{};
   }
-  auto report = RunQuery(member.def, session, scrape, limits, sink);
+  auto report = RunQuery(member.def, session, scrape, limits, sink, last);
   if (!report) return Fail(std::move(report.error()));
-  return MemberOutcome{.series = report->series, .cut = report->cut};
+  return MemberOutcome{.series = report->series, .cut = report->cut, .same = report->same};
 }
 
 }  // namespace sidecar::postgres

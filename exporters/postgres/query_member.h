@@ -32,9 +32,11 @@ struct QueryMember {
 struct MemberOutcome {
   std::optional<Error> disabled{};  // why it does not apply; no privilege is an error instead
   std::size_t series = 0, cut = 0;
+  bool same = false;  // as in the run before: nothing was given to the sink
 };
 
+// `last`: RunQuery's.
 Result<MemberOutcome> RunMember(const QueryMember& member, Session& session, const Scrape& scrape,
-                                const QueryLimits& limits, Sink& sink);
+                                const QueryLimits& limits, Sink& sink, LastRows* last = nullptr);
 
 }  // namespace sidecar::postgres

@@ -120,7 +120,7 @@ std::string StatementText(const QueryDef& def, const QueryVariant& variant, cons
 }
 
 Result<QueryReport> RunQuery(const QueryDef& def, Session& session, const Scrape& scrape,
-                             const QueryLimits& limits, Sink& sink) {
+                             const QueryLimits& limits, Sink& sink, LastRows* last) {
   const Facts& facts = session.facts();
   auto variant = Choose(def, facts);
   if (!variant) return Fail(std::move(variant.error()));
@@ -133,10 +133,17 @@ Result<QueryReport> RunQuery(const QueryDef& def, Session& session, const Scrape
                             .few_rows = HasFewRows(def)};
   const std::int64_t limit = limits.series > 0 ? limits.series : def.series_limit;
   QueryRows rows(def, facts, static_cast<std::size_t>(limit), sink);
-  if (auto done = session.Query(scrape, statement, rows); !done) {
-    return Fail(std::move(done.error()));
+  RowReader* reader = &rows;
+  if (last != nullptr) {
+    // All else that samples are made of.
+    last->Start(facts.database + '\n' + std::to_string(VersionOf(def, facts)), rows);
+    reader = last;
   }
-  if (auto done = rows.Finish(); !done) return Fail(std::move(done.error()));
+  auto done = session.Query(scrape, statement, *reader);
+  if (done && last != nullptr) done = last->Finish();
+  if (!done) return Fail(std::move(done.error()));
+  if (last != nullptr && last->same()) return QueryReport{.same = true};
+  if (auto finished = rows.Finish(); !finished) return Fail(std::move(finished.error()));
   return rows.report();
 }
 

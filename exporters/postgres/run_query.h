@@ -11,6 +11,7 @@
 
 #include "common/collect/scrape.h"
 #include "common/metrics/sink.h"
+#include "exporters/postgres/last_rows.h"
 #include "exporters/postgres/query_def.h"
 #include "exporters/postgres/session.h"
 
@@ -31,10 +32,12 @@ struct QueryReport {
   std::size_t rows = 0;
   std::size_t series = 0;  // given to the sink
   std::size_t cut = 0;     // series past the limit, of a definition that ranks
+  bool same = false;       // as in the run before: nothing was given to the sink
 };
 // kLimit: more series than the limit and no rank_by. Duplicate rows are a Warn.
+// With `last` of the same definition and limits, rows that are as before are not read again.
 Result<QueryReport> RunQuery(const QueryDef& def, Session& session, const Scrape& scrape,
-                             const QueryLimits& limits, Sink& sink);
+                             const QueryLimits& limits, Sink& sink, LastRows* last = nullptr);
 
 // What the server has a bounded number of: databases, sessions, settings; not tables or statements.
 bool HasFewRows(const QueryDef& def);

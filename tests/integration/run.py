@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the whole-binary and the packaging tests; the last line counts them.
 
-    tests/integration/run.py                    all; the longest beside the packaging tests
+    tests/integration/run.py                    all; what mostly waits beside the others
     tests/integration/run.py binary_test        one file
     tests/integration/run.py -k Sigterm         by a part of the name
 """
@@ -19,7 +19,10 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDERS = (HERE, HERE.parent / "packaging")
 FILES_OPEN = 20_000  # a login has 1,024, and the tests are hundreds of peers at once
-LONGEST = "temporal_exact_test"  # two minutes in which it waits more than it works
+# Nine minutes in which they wait more than they work.
+WAITING = ("temporal_exact_test", "postgres_silence_test", "postgres_logins_test")
+# What wants the machine for itself, so it comes after them.
+BUSY = ("abuse_test", "fire_test", "instructions_test", "quickstart_test")
 
 
 class Result(unittest.TextTestResult):
@@ -75,10 +78,10 @@ def run(names, patterns=None):
     return getattr(result, "passed", 0), failed, len(result.skipped)
 
 
-def beside(name, work):
-    """Runs one file in a process of its own while `work` runs here."""
+def beside(names, work):
+    """Runs files in a process of their own while `work` runs here."""
     with tempfile.TemporaryFile("w+") as output:
-        with subprocess.Popen([sys.executable, __file__, name], stdout=output,
+        with subprocess.Popen([sys.executable, __file__, *names], stdout=output,
                               stderr=subprocess.STDOUT) as other:
             counts = work()
             status = other.wait()
@@ -88,7 +91,7 @@ def beside(name, work):
     found = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", last)
     theirs = [int(count) for count in found.groups()] if found else [0, 0, 0]
     if status != 0 and theirs[1] == 0:
-        print(f"FAILED  {name}: ended with {status}: {last}")
+        print(f"FAILED  {' '.join(names)}: ended with {status}: {last}")
         theirs[1] = 1
     return [sum(pair) for pair in zip(counts, theirs)]
 
@@ -106,10 +109,9 @@ def main():
     if wanted or options.k:
         counts = run([name for name in files(FOLDERS) if not wanted or name in wanted], options.k)
     else:
-        integration, packaging = files(FOLDERS[:1]), files(FOLDERS[1:])
-        integration.remove(LONGEST)
-        counts = run(integration)
-        counts = [sum(pair) for pair in zip(counts, beside(LONGEST, lambda: run(packaging)))]
+        others = [name for name in files(FOLDERS) if name not in WAITING + BUSY]
+        counts = beside(WAITING, lambda: run(others))
+        counts = [sum(pair) for pair in zip(counts, run(BUSY))]
     passed, failed, skipped = counts
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 0 if failed == 0 and passed + skipped > 0 else 1

@@ -10,6 +10,6 @@ add_custom_command(OUTPUT ${builtins}
                    DEPENDS generate_builtins ${definitions}
                    COMMENT "Built-in collectors from TOML"
                    VERBATIM)
-set(POSTGRES_QUERY_SOURCES ${builtins} blocking_graph.cc check_queries.cc fair_share.cc native.cc
+set(POSTGRES_QUERY_SOURCES ${builtins} blocking_graph.cc check_queries.cc fair_share.cc last_rows.cc native.cc
     query_histograms.cc query_rows.cc query_values.cc run_query.cc setting_name.cc statement_tracker.cc
     collectors/blocking.cc collectors/settings.cc collectors/stat_statements.cc)

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/common/http/gunzip.h"
 
@@ -72,6 +74,52 @@ TEST(Gzip, StartsAnewAfterABodyThatWasGivenUp) {
   gzip.Add("fresh", out);
   gzip.Finish(out);
   EXPECT_EQ(Gunzip(out), "fresh");
+}
+
+TEST(Gzip, TakesPackedTextsInAnyPlaceOfABody) {
+  std::mt19937 random(11);
+  const auto text = [&random](std::size_t size) {
+    std::string made;
+    while (made.size() < size) made += "metric_" + std::to_string(random() % 999) + " 1\n";
+    made.resize(size);
+    return made;
+  };
+  Gzip gzip;
+  for (int round = 0; round < 50; ++round) {
+    ASSERT_TRUE(gzip.Start());
+    std::vector<std::pair<std::string, Packed>> packed;
+    for (const std::size_t size : {0U, 1U, 300U, 9'000U, 150'000U}) {
+      const std::string made = text(size);
+      packed.emplace_back(made, gzip.Pack(made));
+      EXPECT_EQ(packed.back().second.size, size);
+    }
+    std::string out, expected;
+    for (auto pieces = random() % 12; pieces > 0; --pieces) {
+      if (random() % 2 == 0) {
+        const std::string made = text(random() % 20'000);
+        gzip.Add(made, out);
+        expected += made;
+      } else {
+        const auto& [made, bytes] = packed[random() % packed.size()];
+        gzip.Splice(bytes, out);
+        expected += made;
+      }
+    }
+    gzip.Finish(out);
+    ASSERT_TRUE(Gunzip(out) == expected) << "round " << round;
+  }
+}
+
+TEST(Gzip, PackedTextsFitTheBodiesOfOthers) {
+  Gzip one, other;
+  ASSERT_TRUE(one.Start());
+  const Packed packed = one.Pack("packed once\n");
+  ASSERT_TRUE(other.Start());
+  std::string out;
+  other.Add("before\n", out);
+  other.Splice(packed, out);
+  other.Finish(out);
+  EXPECT_EQ(Gunzip(out), "before\npacked once\n");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <stdexcept>
 
 #include "tests/unit/common/http/gunzip.h"
@@ -200,6 +201,54 @@ TEST(Call, TurnsWhatAHandlerThrowsIntoAnError) {
   ASSERT_FALSE(thrown);
   EXPECT_EQ(thrown.error().message, "no");
   EXPECT_FALSE(Call([](const Request&) -> Response { throw 1; }, request));
+}
+
+TEST_F(ResponseWriterTest, PutsPackedTextsIntoTheBody) {
+  std::mt19937 random(3);
+  std::string noise(30'000, ' ');
+  for (char& c : noise) c = static_cast<char>('a' + random() % 26);
+  Packed kept;
+  const Response packs{200, "text/plain", [&](const Write& write) -> Result<> {
+                         EXPECT_TRUE(write.packs());
+                         Packer* const packer = write.packer();
+                         if (packer == nullptr) return write("plain\n");
+                         if (kept.size == 0) kept = packer->Pack(noise);
+                         for (int i = 0; i < 20; ++i) {
+                           if (auto added = packer->Add(kept); !added) return added;
+                         }
+                         return write("and live\n");
+                       }};
+  std::string expected;
+  for (int i = 0; i < 20; ++i) expected += noise;
+  expected += "and live\n";
+  for (int i = 0; i < 2; ++i) {
+    outlet = {};
+    const Outcome outcome = Run(packs, {.http11 = false, .gzip = true});
+    EXPECT_FALSE(outcome.body) << outcome.body->message;
+    EXPECT_THAT(outlet.text, HasSubstr("Content-Encoding: gzip\r\n"));
+    EXPECT_GT(outlet.sends, 1);  // 64 KiB at a time
+    EXPECT_TRUE(Gunzip(outlet.body()) == expected);
+  }
+  outlet = {};
+  Run(packs, {.gzip = false});
+  EXPECT_EQ(outlet.body(), "plain\n");
+  outlet = {};
+  Run(packs, {.head = true, .gzip = true});
+  EXPECT_EQ(outlet.body(), "");
+  outlet = {};
+  outlet.fails = true;
+  EXPECT_TRUE(Run(packs, {.http11 = false, .gzip = true}).peer);
+}
+
+TEST_F(ResponseWriterTest, PacksNothingOnceABodyHasBegunWithoutIt) {
+  Run({200, "text/plain",
+       [](const Write& write) -> Result<> {
+         if (auto written = write("begun\n"); !written) return written;
+         EXPECT_EQ(write.packer(), nullptr);
+         return {};
+       }},
+      {.gzip = true});
+  EXPECT_EQ(outlet.body(), "begun\n");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -183,6 +184,64 @@ TEST(Batch, KeepsItsRowsWhenMoved) {
   Sink(other).Add(kTwo, 2, "y");
   other = std::move(moved);
   EXPECT_EQ(Encoded(other), before);
+}
+
+constexpr auto kOther = Gauge("other_value", "Another.", "a");
+constexpr auto kTimes = Histogram("run_seconds", "Time of a run.");
+
+TEST(Batch, SaysTheSameOnlyByteForByte) {
+  const auto made = [](const auto& fill) {
+    Batch batch;
+    Sink sink(batch);
+    fill(sink);
+    batch.Seal();
+    return batch;
+  };
+  const auto number = [&](double value, std::string_view label = "x") {
+    return made([&](Sink& sink) { sink.Add(kOther, value, label); });
+  };
+  const auto times = [&](double count, double sum, double bound) {
+    return made([&](Sink& sink) {
+      const std::array<double, 1> bounds{bound};
+      const std::array<double, 2> counts{count, count};
+      sink.Add(kTimes, HistogramValue{bounds, counts, sum, {}});
+    });
+  };
+  EXPECT_TRUE(number(1).SameAs(number(1)));
+  EXPECT_TRUE(number(std::nan("")).SameAs(number(std::nan(""))));
+  EXPECT_TRUE(times(1, 2, 3).SameAs(times(1, 2, 3)));
+  EXPECT_TRUE(Batch().SameAs(Batch()));
+  EXPECT_FALSE(number(1).SameAs(number(2)));
+  EXPECT_FALSE(number(0.0).SameAs(number(-0.0)));
+  EXPECT_FALSE(number(1).SameAs(number(1, "y")));
+  EXPECT_FALSE(number(1).SameAs(Batch()));
+  EXPECT_FALSE(times(1, 2, 3).SameAs(times(2, 2, 3)));
+  EXPECT_FALSE(times(1, 2, 3).SameAs(times(1, 3, 3)));
+  EXPECT_FALSE(times(1, 2, 3).SameAs(times(1, 2, 4)));
+  const auto declared = [&](FamilyInfo info) {
+    return made([&](Sink& sink) { sink.Put(*sink.Declare(info), 1, {}); });
+  };
+  const Batch gauge = declared({"n", "N.", "", Kind::kGauge, {}});
+  EXPECT_TRUE(gauge.SameAs(declared({"n", "N.", "", Kind::kGauge, {}})));
+  EXPECT_FALSE(gauge.SameAs(declared({"m", "N.", "", Kind::kGauge, {}})));
+  EXPECT_FALSE(gauge.SameAs(declared({"n", "M.", "", Kind::kGauge, {}})));
+  EXPECT_FALSE(gauge.SameAs(declared({"n", "N.", "", Kind::kCounter, {}})));
+}
+
+TEST(Batch, SaysTheSameWhateverElseItHasDeclared) {
+  Batch used, fresh;
+  Sink(used).Add(kOther, 1, "gone");
+  used.Clear();
+  Sink(used).Add(kOther, 2, "x");
+  Sink(fresh).Add(kOther, 2, "x");
+  EXPECT_TRUE(used.SameAs(fresh));
+}
+
+TEST(Batch, IsNotTheSameWhereAPartIsMissing) {
+  Batch one, other;
+  Sink(one).Warn({Errc::kNoData, "missing"});
+  EXPECT_FALSE(one.SameAs(other));
+  EXPECT_FALSE(other.SameAs(one));
 }
 
 }  // namespace
