@@ -77,5 +77,38 @@ class Standby15(unittest.TestCase):
         self.assertGreater(support.value(text, "pg_wal_lsn_bytes"), 0)
 
 
+class ArchivedStandby15(unittest.TestCase):
+    """A standby that has lost its primary and lives on the primary's archive."""
+
+    def test_shows_its_lag_when_the_archive_stalls(self):
+        primary = postgres_support.Server(15, settings=SETTINGS)
+        archive = primary.folder / "archive"
+        primary.settings += ["archive_mode = on", f"archive_command = 'mkdir -p {archive}"
+                                                  f" && cp %p {archive}/%f'"]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(primary)
+            primary.monitor_role()
+            primary.sql("CREATE TABLE t (i int)")
+            standby = stack.enter_context(postgres_support.Server(15, base=primary, settings=(
+                *SETTINGS, f"restore_command = 'cp {archive}/%f %p'",
+                "wal_retrieve_retry_interval = '200ms'")))
+            watch = Watch(stack, standby)
+            watch.eventually(self, "pg_replication_receiver_streaming", 1)
+            standby.sql("ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=1'",
+                        "SELECT pg_reload_conf()")
+            watch.eventually(self, "pg_replication_receiver_streaming", 0)
+            # What it replays from here on comes from the archive.
+            for rows in (1, 2, 3):
+                primary.sql(f"INSERT INTO t SELECT {rows} FROM generate_series(1, 1000)",
+                            "SELECT pg_switch_wal()")
+            support.wait_for(lambda: standby.sql("SELECT count(*) FROM t") == [["3000"]], 30,
+                             "the archive is replayed")
+            primary.sql("ALTER SYSTEM SET archive_command = 'false'", "SELECT pg_reload_conf()")
+            primary.sql("INSERT INTO t SELECT 4 FROM generate_series(1, 1000)",
+                        "SELECT pg_switch_wal()")
+            lag = watch.eventually(self, "pg_replication_lag_seconds", lambda n: n > 1)
+            watch.eventually(self, "pg_replication_lag_seconds", lambda n: n > lag + 1)
+
+
 if __name__ == "__main__":
     unittest.main()
