@@ -95,7 +95,7 @@ class Postgres final : public Exporter {
       if (member->def.scope == QueryScope::kDatabase) {
         rotated.push_back(member);
       }
-      Add(plan, watched, member);
+      Add(plan, watched, member, keep);
     }
     if (!rotated.empty()) {
       AddVisits(plan, watched, std::move(rotated), configuration.databases);
@@ -110,7 +110,7 @@ class Postgres final : public Exporter {
 
  private:
   static void Add(Plan& plan, const Watched& watched,
-                  const std::shared_ptr<const QueryMember>& member) {
+                  const std::shared_ptr<const QueryMember>& member, Keep& keep) {
     Schedule schedule = member->schedule;
     std::unique_ptr<Collector> work;
     if (member->def.scope == QueryScope::kDatabase) {
@@ -121,7 +121,10 @@ class Postgres final : public Exporter {
       schedule.limits = Limits::OfSeries(2 * schedule.limits.series + kMostDatabases);
       work = MakeDatabaseCollector(watched, member);
     } else {
-      work = MakeClusterCollector(watched, member);
+      work = MakeClusterCollector(
+          watched, member, keep.Get<QueryPast>("past/" + member->key() + watched.server->key(), [] {
+            return std::make_shared<QueryPast>();
+          }));
     }
     // Of another server, or as another role, it is another member.
     plan.collectors.push_back({std::string(member->def.name), schedule, std::move(work),

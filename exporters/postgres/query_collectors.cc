@@ -26,8 +26,9 @@ constexpr Millis kFloodPause{60'000};
 
 class ClusterCollector final : public Collector {
  public:
-  ClusterCollector(Watched watched, std::shared_ptr<const QueryMember> member)
-      : watched_(std::move(watched)), member_(std::move(member)) {}
+  ClusterCollector(Watched watched, std::shared_ptr<const QueryMember> member,
+                   std::shared_ptr<QueryPast> past)
+      : watched_(std::move(watched)), member_(std::move(member)), past_(std::move(past)) {}
 
   Result<> Collect(const Scrape& scrape, Sink& sink) override {
     const bool in_scrape = member_->schedule.interval == Millis(0);
@@ -41,13 +42,13 @@ class ClusterCollector final : public Collector {
 
  private:
   Result<> Run(const Scrape& scrape, Sink& sink) {
-    if (flood_ && scrape.clock().mono() < flood_until_) return Fail(*flood_);
-    flood_.reset();
+    if (past_->flood && scrape.clock().mono() < past_->flood_until) return Fail(*past_->flood);
+    past_->flood.reset();
     // Another turn would leave another behind.
-    if (left_ != 0 && watched_.server->budget().There(left_)) {
+    if (past_->left != 0 && watched_.server->budget().There(past_->left)) {
       return Fail(Errc::kTimeout, "its last statement had no answer and its backend runs on");
     }
-    left_ = 0;
+    past_->left = 0;
     const Kept kept = std::exchange(kept_, {});  // no longer, unless this run gets to its end
     if (!kept.part) last_rows_.Forget();
     const auto lease = watched_.server->Take(member_->schedule.lane);
@@ -58,10 +59,10 @@ class ClusterCollector final : public Collector {
         RunMember(*member_, **lease, scrape, {.series = static_cast<std::int64_t>(limits.series)},
                   rows, &last_rows_);
     if (!outcome) {
-      left_ = (*lease)->left();
+      past_->left = (*lease)->left();
       if ((*lease)->flooded()) {
-        flood_ = outcome.error();
-        flood_until_ = scrape.clock().mono() + kFloodPause;
+        past_->flood = outcome.error();
+        past_->flood_until = scrape.clock().mono() + kFloodPause;
       }
       return Fail(std::move(outcome.error()));
     }
@@ -94,12 +95,10 @@ class ClusterCollector final : public Collector {
 
   const Watched watched_;
   const std::shared_ptr<const QueryMember> member_;
+  const std::shared_ptr<QueryPast> past_;
   LastRows last_rows_;
   std::shared_ptr<Batch> spare_{};  // empty: rows that were as before did not need it
   Kept kept_{};
-  std::optional<Error> flood_{};
-  Mono flood_until_{};
-  std::uint64_t left_ = 0;  // by its last run
 };
 
 class DatabaseCollector final : public Collector {
@@ -190,8 +189,9 @@ class DatabaseCollector final : public Collector {
 }  // namespace
 
 std::unique_ptr<Collector> MakeClusterCollector(Watched watched,
-                                                std::shared_ptr<const QueryMember> member) {
-  return std::make_unique<ClusterCollector>(std::move(watched), std::move(member));
+                                                std::shared_ptr<const QueryMember> member,
+                                                std::shared_ptr<QueryPast> past) {
+  return std::make_unique<ClusterCollector>(std::move(watched), std::move(member), std::move(past));
 }
 
 std::unique_ptr<Collector> MakeDatabaseCollector(Watched watched,

@@ -5,7 +5,9 @@
 //
 //   members.push_back({name, schedule, MakeClusterCollector(watched, member), fingerprint});
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "common/collect/collector.h"
 #include "exporters/postgres/cut_counter.h"
@@ -24,8 +26,17 @@ struct Watched {
   std::shared_ptr<const CutCounter> cuts;
 };
 
+// What its last run has cost: why a query has no other turn for now. Kept over reloads; its
+// collectors' alone, one run after another.
+struct QueryPast {
+  std::optional<Error> flood{};  // its result was given up on, and its connection with it
+  Mono flood_until{};
+  std::uint64_t left = 0;  // the connection whose backend runs on
+};
+
 std::unique_ptr<Collector> MakeClusterCollector(Watched watched,
-                                                std::shared_ptr<const QueryMember> member);
+                                                std::shared_ptr<const QueryMember> member,
+                                                std::shared_ptr<QueryPast> past);
 std::unique_ptr<Collector> MakeDatabaseCollector(Watched watched,
                                                  std::shared_ptr<const QueryMember> member);
 // pg_up, pg_login_up, pg_static and the exporter's own pg_exporter_*.

@@ -65,6 +65,7 @@ class Isolation(unittest.TestCase):
                               "it alone fails")
                 began = time.monotonic()
                 while time.monotonic() - began < 20:
+                    os.kill(watcher.exporter.pid, signal.SIGHUP)  # nothing of it is forgotten
                     watcher.scrape()
                     self.assertEqual(watcher.failed(), {"freezes"})
                     watcher.up(1, 1)
