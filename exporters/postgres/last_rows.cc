@@ -45,11 +45,18 @@ Result<> LastRows::Begin(std::span<const Column> columns) {
     columns_.push_back({names_[i], columns[i].type});
   }
   rows_at_ = now_.size();
-  return {};
+  // Rows of no columns take no room, however many there are.
+  return columns.empty() ? HandOn() : Result<>();
 }
 
 Result<> LastRows::Row(std::span<const Cell> cells) {
   if (through_) return next_->Row(cells);
+  std::size_t size = now_.size();
+  for (const Cell& cell : cells) size += sizeof(std::uint32_t) + (cell ? cell->size() : 0);
+  if (size > kMostBytes) {  // what is kept stays small, however large a row is
+    if (auto handed = HandOn(); !handed) return handed;
+    return next_->Row(cells);
+  }
   for (const Cell& cell : cells) {
     if (cell) {
       PutText(now_, *cell);
@@ -57,12 +64,11 @@ Result<> LastRows::Row(std::span<const Cell> cells) {
       PutNumber(now_, kNull);
     }
   }
-  if (now_.size() <= kMostBytes) return {};
-  through_ = true;
-  return HandOn();
+  return {};
 }
 
 Result<> LastRows::HandOn() {
+  through_ = true;
   if (auto begun = next_->Begin(columns_); !begun) return begun;
   for (std::string_view rest = std::string_view(now_).substr(rows_at_); !rest.empty();) {
     cells_.clear();

@@ -37,7 +37,7 @@ class LastRows final : public RowReader {
   RowReader* next_ = nullptr;
   std::string before_, now_;  // context, columns and rows
   bool known_ = false;        // before_ is of a run that finished
-  bool through_ = false;      // too long: what comes is handed on
+  bool through_ = false;      // what is held was handed on, and so is what comes
   bool same_ = false;
   std::size_t rows_at_ = 0;  // in now_
   std::vector<std::string> names_;

@@ -162,7 +162,11 @@ class DatabaseCollector final : public Collector {
 
   // As one batch, made again when a database was visited.
   void ShareAll(std::vector<std::shared_ptr<const Batch>> parts, Sink& sink) {
-    if (parts.empty()) return;
+    if (parts.empty()) {
+      all_.reset();
+      parts_.clear();
+      return;
+    }
     if (!all_ || parts != parts_) {
       const std::shared_ptr<Batch> all = member_->batches->Take();
       Sink rows(*all, member_->schedule.limits);

@@ -5,7 +5,9 @@
 
 #include <random>
 #include <stdexcept>
+#include <thread>
 
+#include "common/metrics/sink.h"
 #include "tests/unit/common/http/gunzip.h"
 
 namespace sidecar::http {
@@ -238,6 +240,35 @@ TEST_F(ResponseWriterTest, PutsPackedTextsIntoTheBody) {
   outlet = {};
   outlet.fails = true;
   EXPECT_TRUE(Run(packs, {.http11 = false, .gzip = true}).peer);
+}
+
+// What two scrapes at once do with the batch that both are served: for ThreadSanitizer.
+TEST(ResponseWriter, ScrapesAtOnceShareWhatIsPacked) {
+  constexpr auto kSetting = Gauge("setting_bytes", "A setting.", "name");
+  for (int round = 0; round < 20; ++round) {
+    const auto batch = std::make_shared<Batch>();
+    Sink sink(*batch);
+    for (int i = 0; i < 100; ++i) sink.Add(kSetting, i, std::to_string(i));
+    batch->Seal();
+    const Response response{200, "text/plain", [&](const Write& write) {
+                              return Encode({{batch}, {}}, Format::kText, write);
+                            }};
+    std::string expected;
+    ASSERT_TRUE(Encode({{batch}, {}}, Format::kText, [&](std::string_view piece) {
+      expected += piece;
+      return Result<>();
+    }));
+    const auto scrape = [&] {
+      Scratch scratch;
+      for (int i = 0; i < 5; ++i) {
+        Recorder outlet;
+        Respond(response, {.gzip = true}, Wall(), outlet, scratch);
+        EXPECT_EQ(Gunzip(outlet.body()), expected);
+      }
+    };
+    std::jthread other(scrape);
+    scrape();
+  }
 }
 
 TEST_F(ResponseWriterTest, PacksNothingOnceABodyHasBegunWithoutIt) {

@@ -106,6 +106,18 @@ TEST_F(LastRowsTest, HandsOnALongResultAsItComes) {
   EXPECT_EQ(session_.rows_read(), 5'501U);  // its reader had enough
 }
 
+TEST_F(LastRowsTest, HoldsNoRowThatIsLarge) {
+  session_.Answer({{"status", kText}, {"n", kInt8}, {"more", kText}},
+                  {{"a", "1", std::string(LastRows::kMostBytes, 'x')}, {"b", "2", "y"}});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Text(), "n{status=\"a\"} 1\nn{status=\"b\"} 2\n");
+}
+
+TEST_F(LastRowsTest, HasEnoughOfRowsWithoutColumnsAtOnce) {
+  session_.Answer({}, {{}}, /*repeat=*/1'000'000);
+  EXPECT_THAT(Text(), ::testing::HasSubstr("status"));  // its column is missing
+  EXPECT_EQ(session_.rows_read(), 0U);
+}
+
 TEST_F(LastRowsTest, NoRowsAreTheSameAsNoRows) {
   session_.Answer({{"status", kText}, {"n", kInt8}}, {});
   EXPECT_EQ(Text(), "nothing");
