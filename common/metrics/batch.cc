@@ -91,7 +91,9 @@ bool Batch::SameAs(const Batch& other) const { return impl_->SameAs(other.impl()
 bool Batch::small() const { return impl_->bytes() <= kSmallBytes; }
 
 bool Batch::Impl::SameAs(const Impl& other) const {
-  const bool whole = warnings.empty() && other.warnings.empty() && exemplars.empty();
+  // What was refused has left no row behind.
+  const bool whole =
+      !failure && !other.failure && warnings.empty() && other.warnings.empty() && exemplars.empty();
   if (!whole || text.size() != other.text.size() || order.size() != other.order.size() ||
       !SameBits(numbers, other.numbers) || compounds.size() != other.compounds.size() ||
       !other.exemplars.empty()) {
@@ -171,24 +173,47 @@ std::uint32_t Batch::Impl::FindFamily(const FamilyInfo& info, bool foreign) cons
   });
 }
 
-std::uint32_t Batch::Impl::AddFamily(const FamilyInfo& info, bool foreign) {
-  FamilyRows family;
-  std::size_t size = info.name.size() + info.help.size() + info.unit.size();
-  for (const std::string_view label : info.labels) size += label.size();
-  family.text = std::make_unique_for_overwrite<char[]>(size + 1);
-  char* at = family.text.get();
+void FamilyRows::Describe(const FamilyInfo& described) {
+  std::size_t size = described.name.size() + described.help.size() + described.unit.size();
+  for (const std::string_view label : described.labels) size += label.size();
+  auto kept_text = std::make_unique_for_overwrite<char[]>(size + 1);
+  char* at = kept_text.get();
   const auto keep = [&at](std::string_view part) {
     const std::string_view kept(at, part.size());
     at = std::copy(part.begin(), part.end(), at);
     return kept;
   };
-  family.info = {keep(info.name), keep(info.help), keep(info.unit), info.kind, {}};
+  std::vector<std::string_view> kept_labels;
+  info = {keep(described.name), keep(described.help), keep(described.unit), described.kind, {}};
   if (!foreign) {
-    for (const std::string_view label : info.labels) family.labels.push_back(keep(label));
+    for (const std::string_view label : described.labels) kept_labels.push_back(keep(label));
   }
-  family.info.labels = family.labels;
-  family.hash = HashText(info.name);
+  text = std::move(kept_text);  // only now: what is described may be what it has
+  labels = std::move(kept_labels);
+  info.labels = labels;
+}
+
+void Batch::Impl::SetHelp(std::uint32_t index, std::string_view help) {
+  FamilyRows& family = families[index];
+  if (!family.rows.empty() || family.lasting || family.info.help == help) return;
+  family_bytes += help.size() - family.info.help.size();
+  FamilyInfo info = family.info;
+  info.help = help;
+  family.Describe(info);
+}
+
+std::uint32_t Batch::Impl::TakeFamily(const FamilyInfo& info, bool foreign) {
+  const std::uint32_t index = FindFamily(info, foreign);
+  if (index == kNone) return AddFamily(info, foreign);
+  SetHelp(index, info.help);
+  return index;
+}
+
+std::uint32_t Batch::Impl::AddFamily(const FamilyInfo& info, bool foreign) {
+  FamilyRows family;
   family.foreign = foreign;
+  family.Describe(info);
+  family.hash = HashText(info.name);
   family_bytes += FamilyBytes(family.info);
   families.push_back(std::move(family));
   const auto index = static_cast<std::uint32_t>(families.size() - 1);
@@ -263,12 +288,10 @@ std::size_t Batch::Impl::RowBytes(const FamilyRows& family, const Row& row) cons
 }
 
 std::uint32_t Batch::Impl::ForeignRows(std::uint32_t index) {
-  if (families[index].foreign_rows != kNone) return families[index].foreign_rows;
-  std::uint32_t found = FindFamily(families[index].info, true);
-  if (found == kNone) {
-    const FamilyInfo info = families[index].info;  // adding moves the family, not its text
-    found = AddFamily(info, true);
-  }
+  const FamilyInfo info = families[index].info;  // adding moves the family, not its text
+  std::uint32_t found = families[index].foreign_rows;
+  if (found != kNone && !families[found].rows.empty()) return found;
+  found = TakeFamily(info, true);
   families[index].foreign_rows = found;
   return found;
 }

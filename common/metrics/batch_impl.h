@@ -128,6 +128,7 @@ struct FamilyRows {
   std::vector<Row> rows;
 
   bool compound() const { return info.kind == Kind::kHistogram || info.kind == Kind::kSummary; }
+  void Describe(const FamilyInfo& described);
 };
 
 // All that is looked at of a family that no other batch has: families lie far apart in memory, and
@@ -167,6 +168,9 @@ struct Batch::Impl {
   // The caller has looked it up and checked its kind. What this adds to bytes() is FamilyBytes.
   std::uint32_t AddFamily(const FamilyInfo& info, bool foreign);
   static std::size_t FamilyBytes(const FamilyInfo& info);
+  // The one that is there or is made. What is said of a family may change from run to run: the
+  // first that has rows in this one is right.
+  std::uint32_t TakeFamily(const FamilyInfo& info, bool foreign);
 
   // The entry that a constant of the program was found as before, or kNone. The name's address is
   // compared too: a Family on the stack may be followed by another at the same address.
@@ -214,6 +218,7 @@ struct Batch::Impl {
   };
   void DropUnused();
   void IndexFamily(std::uint32_t index);
+  void SetHelp(std::uint32_t index, std::string_view help);
   // Families of one name.
   std::size_t SealFamilies(std::span<const std::uint32_t> group);
   std::size_t SealVariants();

@@ -224,8 +224,7 @@ Sink::Handle Sink::Find(const void* key, const FamilyInfo& info) {
     Refuse(batch, Errc::kConfig, Clash(info, batch.families[head].info.kind));
     return {head};
   }
-  index = batch.FindFamily(info, false);
-  if (index == kNone) index = batch.AddFamily(info, false);
+  index = batch.TakeFamily(info, false);
   batch.families[index].lasting = true;
   batch.RememberConstant(key, info.name.data(), index);
   return {index};
@@ -239,13 +238,13 @@ Result<Sink::Handle> Sink::Declare(const FamilyInfo& info) {
     return Fail(Errc::kConfig, Clash(info, batch.families[head].info.kind));
   }
   const std::uint32_t index = batch.FindFamily(info, false);
-  if (index != kNone) return Handle{index};
+  if (index != kNone && batch.families[index].info.help == info.help) return Handle{index};
   if (!Admit(batch, limits_, 0, Batch::Impl::FamilyBytes(info))) return Fail(*batch.failure);
-  if (IsUtf8(info.help)) return Handle{batch.AddFamily(info, false)};
+  if (IsUtf8(info.help)) return Handle{batch.TakeFamily(info, false)};
   const std::string help = ToUtf8(info.help);
   FamilyInfo valid = info;
   valid.help = help;
-  return Handle{batch.AddFamily(valid, false)};
+  return Handle{batch.TakeFamily(valid, false)};
 }
 
 void Sink::Put(Handle handle, double value, std::span<const std::string_view> labels) {
@@ -336,8 +335,7 @@ void Sink::Append(const Batch& part) {
       Warn({Errc::kConfig, Clash(family.info, batch.families[head].info.kind)});
       continue;
     }
-    std::uint32_t to = batch.FindFamily(family.info, family.foreign);
-    if (to == kNone) to = batch.AddFamily(family.info, family.foreign);
+    const std::uint32_t to = batch.TakeFamily(family.info, family.foreign);
     for (const Row& row : family.rows) {
       const std::size_t series = Batch::Impl::SeriesOf(from, family, row);
       if (!Admit(batch, limits_, series, from.RowBytes(family, row))) return;

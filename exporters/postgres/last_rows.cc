@@ -36,6 +36,7 @@ void LastRows::Start(std::string_view context, RowReader& next) {
 Result<> LastRows::Begin(std::span<const Column> columns) {
   names_.clear();
   columns_.clear();
+  PutNumber(now_, static_cast<std::uint32_t>(columns.size()));
   for (const Column& column : columns) {
     PutNumber(now_, column.type);
     PutText(now_, column.name);

@@ -119,7 +119,7 @@ class Postgres final : public Exporter {
       // each.
       schedule.interval = Millis(0);
       schedule.limits = Limits::OfSeries(2 * schedule.limits.series + kMostDatabases);
-      work = MakeDatabaseCollector(watched, member);
+      work = MakeDatabaseCollector(watched, member, schedule.limits);
     } else {
       work = MakeClusterCollector(
           watched, member, keep.Get<QueryPast>("past/" + member->key() + watched.server->key(), [] {

@@ -103,9 +103,10 @@ class ClusterCollector final : public Collector {
 
 class DatabaseCollector final : public Collector {
  public:
-  DatabaseCollector(Watched watched, std::shared_ptr<const QueryMember> member)
+  DatabaseCollector(Watched watched, std::shared_ptr<const QueryMember> member, Limits limits)
       : watched_(std::move(watched)),
         member_(std::move(member)),
+        limits_(limits),
         key_(member_->key()),
         max_age_(member_->schedule.max_age > Millis(0) ? member_->schedule.max_age
                                                        : 3 * member_->def.login_interval) {}
@@ -119,6 +120,7 @@ class DatabaseCollector final : public Collector {
     if (const auto blocked = watched_.databases->blocked()) {
       sink.Warn(Error(*blocked).Wrap("rotation"));
     } else if (results.empty()) {
+      ShareAll({}, sink);
       return NoneYet();
     }
     const Mono now = clock.mono();
@@ -169,7 +171,7 @@ class DatabaseCollector final : public Collector {
     }
     if (!all_ || parts != parts_) {
       const std::shared_ptr<Batch> all = member_->batches->Take();
-      Sink rows(*all, member_->schedule.limits);
+      Sink rows(*all, limits_);
       for (const auto& part : parts) rows.Append(*part);
       dropped_ = all->Seal();
       all_ = all;
@@ -183,6 +185,7 @@ class DatabaseCollector final : public Collector {
 
   const Watched watched_;
   const std::shared_ptr<const QueryMember> member_;
+  const Limits limits_;
   const std::string key_;
   const Mono::duration max_age_;
   std::vector<std::shared_ptr<const Batch>> parts_{};  // what all_ was made of
@@ -199,8 +202,9 @@ std::unique_ptr<Collector> MakeClusterCollector(Watched watched,
 }
 
 std::unique_ptr<Collector> MakeDatabaseCollector(Watched watched,
-                                                 std::shared_ptr<const QueryMember> member) {
-  return std::make_unique<DatabaseCollector>(std::move(watched), std::move(member));
+                                                 std::shared_ptr<const QueryMember> member,
+                                                 const Limits& limits) {
+  return std::make_unique<DatabaseCollector>(std::move(watched), std::move(member), limits);
 }
 
 }  // namespace sidecar::postgres

@@ -37,8 +37,10 @@ struct QueryPast {
 std::unique_ptr<Collector> MakeClusterCollector(Watched watched,
                                                 std::shared_ptr<const QueryMember> member,
                                                 std::shared_ptr<QueryPast> past);
+// `limits`: of all databases.
 std::unique_ptr<Collector> MakeDatabaseCollector(Watched watched,
-                                                 std::shared_ptr<const QueryMember> member);
+                                                 std::shared_ptr<const QueryMember> member,
+                                                 const Limits& limits);
 // pg_up, pg_login_up, pg_static and the exporter's own pg_exporter_*.
 std::unique_ptr<Collector> MakeCoreCollector(Watched watched);
 // A fresh login now and then, where no session made one.

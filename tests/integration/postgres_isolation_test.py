@@ -175,6 +175,32 @@ class Isolation(unittest.TestCase):
                 self.assertLessEqual(server.log().count("connection authorized: user=monitor"),
                                      logins + 1, "it costs no session")
 
+    def test_a_row_that_is_refused_behind_rows_as_before_fails_the_query_each_time(self):
+        names = ("named", "empty")
+        queries = "".join(
+            query(name, f"SELECT v, text FROM monitor_{name} ORDER BY v", 'labels = ["text"]\n')
+            for name in names)
+        with pg.Server() as server, support.scratch() as folder:
+            server.monitor_role(BUDGET)
+            for name in names:
+                server.sql(f"CREATE TABLE monitor_{name} (v int, text text)",
+                           f"GRANT SELECT ON monitor_{name} TO monitor")
+            server.sql("INSERT INTO monitor_named VALUES (1, 'one')")
+            config = f'[postgres]\ndsn = "{server.dsn()}"\n{queries}'
+            with pg.exporter(server, config=config, folder=folder) as exporter:
+                def succeeded():
+                    text, _ = pg.scrape(exporter, 5)
+                    return [(support.successes(text, "pg")[name], f"{name}_value" in text)
+                            for name in names]
+                self.assertEqual([succeeded(), succeeded()], 2 * [[(1, True), (1, False)]])
+                for name in names:
+                    server.sql(f"INSERT INTO monitor_{name} VALUES (2, repeat('x', 2000))")
+                for _ in range(3):
+                    self.assertEqual(succeeded(), [(0, False), (0, False)])
+                for name in names:
+                    server.sql(f"DELETE FROM monitor_{name} WHERE v = 2")
+                self.assertEqual([succeeded(), succeeded()], 2 * [[(1, True), (1, False)]])
+
     def test_a_reload_ends_what_a_task_runs_in_the_database_of_the_dsn(self):
         hanging = query("hanging", "SELECT 1 AS v FROM (SELECT pg_sleep(s) FROM t) x",
                         'scope = "database"\ndatabases = ["postgres"]\ntimeout = "10m"\n'

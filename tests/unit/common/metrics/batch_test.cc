@@ -237,6 +237,40 @@ TEST(Batch, SaysTheSameWhateverElseItHasDeclared) {
   EXPECT_TRUE(used.SameAs(fresh));
 }
 
+TEST(Batch, IsNotTheSameWhereARowWasRefused) {
+  Batch refused, without, again;
+  Sink(without).Add(kOther, 1, "x");
+  for (Batch* batch : {&refused, &again}) {
+    Sink sink(*batch);
+    sink.Add(kOther, 1, "x");
+    sink.Add(kOther, 2, std::string(100'000, 'y'));
+    ASSERT_TRUE(batch->failure());
+  }
+  EXPECT_FALSE(refused.SameAs(without));
+  EXPECT_FALSE(without.SameAs(refused));
+  EXPECT_FALSE(refused.SameAs(again));
+}
+
+TEST(Batch, SaysWhatIsSaidOfAFamilyNow) {
+  Batch batch;
+  const auto fill = [&](std::string_view help) {
+    batch.Clear();
+    Sink sink(batch);
+    sink.Put(*sink.Declare({"n", help, "", Kind::kGauge, {}}), 1, {});
+    static_cast<void>(sink.Declare({"n", "too late", "", Kind::kGauge, {}}));
+    const std::array<LabelPair, 1> id{LabelPair{"id", "x"}};
+    sink.PutForeign(*sink.Declare({"f", help, "", Kind::kGauge, {}}), 1, id);
+    Batch all;
+    Sink(all).Append(batch);
+    EXPECT_EQ(Encoded(all), Encoded(batch));
+    return Encoded(batch);
+  };
+  for (const std::string help : {"old", "newer", "new"}) {
+    EXPECT_EQ(fill(help), "# HELP n " + help + "\n# TYPE n gauge\nn 1\n# HELP f " + help +
+                              "\n# TYPE f gauge\nf{id=\"x\"} 1\n");
+  }
+}
+
 TEST(Batch, IsNotTheSameWhereAPartIsMissing) {
   Batch one, other;
   Sink(one).Warn({Errc::kNoData, "missing"});
