@@ -130,8 +130,7 @@ void Scheduler::EnqueueDue(Mono now) {
   for (const auto* entries : {&generation_->collectors, &generation_->tasks}) {
     for (const auto& entry : *entries) {
       if (!entry->periodic() || entry->due > now) continue;
-      const Span interval = entry->schedule.interval;
-      entry->due += interval * (1 + (now - entry->due) / interval);  // missed ones do not pile up
+      entry->PassDue(now);
       Slot& slot = *entry->slot;
       if (entry->flight || (slot.running && slot.running->done)) continue;
       if (entry->lane->stuck()) {

@@ -107,6 +107,7 @@ void Scheduler::Enqueue(const std::shared_ptr<Entry>& entry, std::uint64_t id, M
   entry->flight = std::make_shared<Run>(entry, id, now);
   entry->lane->queue.push_back(entry->flight);
   ++entry->slot->queued;
+  entry->PassDue(now);  // a scrape that waits may be quicker than the keeper
 }
 
 void Scheduler::WakeLanes(Mono now) {

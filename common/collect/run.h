@@ -78,6 +78,11 @@ struct Entry {
 
   const std::string& name() const { return slot->name; }
   bool periodic() const { return schedule.interval > Millis(0); }
+  void PassDue(Mono now) {  // runs that were missed do not pile up
+    if (!periodic() || due > now) return;
+    const Span interval = schedule.interval;
+    due += interval * (1 + (now - due) / interval);
+  }
   Span max_age() const {
     const Span own = schedule.max_age > Millis(0) ? schedule.max_age : 3 * schedule.interval;
     const bool inherited = background && background->at == inherited_at;

@@ -265,10 +265,11 @@ TEST(Batch, SaysWhatIsSaidOfAFamilyNow) {
     EXPECT_EQ(Encoded(all), Encoded(batch));
     return Encoded(batch);
   };
-  for (const std::string help : {"old", "newer", "new"}) {
-    EXPECT_EQ(fill(help), "# HELP n " + help + "\n# TYPE n gauge\nn 1\n# HELP f " + help +
-                              "\n# TYPE f gauge\nf{id=\"x\"} 1\n");
-  }
+  const auto said = [](const std::string& help) {
+    return "# HELP n " + help + "\n# TYPE n gauge\nn 1\n# HELP f " + help +
+           "\n# TYPE f gauge\nf{id=\"x\"} 1\n";
+  };
+  for (const char* const help : {"old", "newer", "new"}) EXPECT_EQ(fill(help), said(help));
 }
 
 TEST(Batch, IsNotTheSameWhereAPartIsMissing) {
