@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "common/base/parse.h"
+#include "exporters/postgres/sql_tokens.h"
 
 namespace sidecar::postgres {
 namespace {
 
 constexpr int kScale = 1'000;
 constexpr int kMostMajor = Versions::kMost / kScale;
-constexpr std::string_view kBlanks = " \t\r\n";
 
 struct Number {
   int version = 0;
@@ -37,70 +37,8 @@ struct Piece {
   Versions versions;
 };
 
-bool IsWord(char c) {
-  return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-// Past E'it\'s', which begins with the quote at `at`.
-std::size_t SkipEscapes(std::string_view sql, std::size_t at) {
-  for (++at; at < sql.size(); ++at) {
-    if (sql[at] == '\\') {
-      ++at;
-    } else if (sql[at] == '\'') {
-      return at + 1;
-    }
-  }
-  return sql.size();
-}
-
-// The $tag$ that begins at `at`; empty if none does ($1, a$b).
-std::string_view DollarTag(std::string_view sql, std::size_t at) {
-  if (at > 0 && (IsWord(sql[at - 1]) || sql[at - 1] == '$')) return {};
-  std::size_t end = at + 1;
-  while (end < sql.size() && IsWord(sql[end])) ++end;
-  if (end == sql.size() || sql[end] != '$') return {};
-  if (sql[at + 1] >= '0' && sql[at + 1] <= '9') return {};
-  return sql.substr(at, end + 1 - at);
-}
-
-// Past the comment that begins at `at`, and those in it; npos if it does not end.
-std::size_t PastComment(std::string_view sql, std::size_t at) {
-  for (int depth = 0; at + 1 < sql.size();) {
-    const std::string_view two = sql.substr(at, 2);
-    if (two == "/*") ++depth;
-    if (two == "*/") --depth;
-    at += two == "/*" || two == "*/" ? 2 : 1;
-    if (depth == 0) return at;
-  }
-  return std::string_view::npos;
-}
-
-// Past a string, a quoted identifier or a comment that begins at `at`; `at` + 1 if none does.
-std::size_t SkipToken(std::string_view sql, std::size_t at) {
-  const auto past = [&](std::string_view end, std::size_t from) {
-    const std::size_t found = sql.find(end, from);
-    return found == std::string_view::npos ? sql.size() : found + end.size();
-  };
-  const std::string_view rest = sql.substr(at);
-  if (rest.starts_with('\'')) {
-    const bool escapes =
-        at > 0 && (sql[at - 1] == 'E' || sql[at - 1] == 'e') && (at == 1 || !IsWord(sql[at - 2]));
-    return escapes ? SkipEscapes(sql, at) : past("'", at + 1);
-  }
-  if (rest.starts_with('$')) {
-    const std::string_view tag = DollarTag(sql, at);
-    return tag.empty() ? at + 1 : past(tag, at + tag.size());
-  }
-  if (rest.starts_with('"')) return past("\"", at + 1);
-  if (rest.starts_with("--")) return past("\n", at + 2);
-  if (rest.starts_with("/*") && !rest.starts_with("/*!")) {
-    return std::min(PastComment(sql, at), sql.size());
-  }
-  return at + 1;
-}
-
 Result<Piece> ReadComment(std::string_view inside) {
-  const std::size_t end = std::min(inside.find_first_of(kBlanks), inside.size());
+  const std::size_t end = std::min(inside.find_first_of(kSqlBlanks), inside.size());
   const auto versions = ParseVersions(inside.substr(0, end));
   if (!versions) {
     return Fail(Errc::kConfig,
@@ -137,7 +75,7 @@ Result<std::vector<Piece>> Split(std::string_view sql) {
 bool IsVoid(std::string_view sql) {
   for (std::size_t at = 0; at < sql.size(); at = SkipToken(sql, at)) {
     const std::string_view rest = sql.substr(at);
-    if (kBlanks.find(sql[at]) != std::string_view::npos || sql[at] == ';') continue;
+    if (kSqlBlanks.find(sql[at]) != std::string_view::npos || sql[at] == ';') continue;
     if (!rest.starts_with("--") && !rest.starts_with("/*")) return false;
   }
   return true;
@@ -146,11 +84,11 @@ bool IsVoid(std::string_view sql) {
 // Without blanks at both ends and what somebody who pasted from psql has behind the statement.
 std::string_view Trim(std::string_view text) {
   if (IsVoid(text)) return {};
-  text = text.substr(text.find_first_not_of(kBlanks));
+  text = text.substr(text.find_first_not_of(kSqlBlanks));
   for (std::size_t at = 0; at < text.size(); at = SkipToken(text, at)) {
     if (text[at] == ';' && IsVoid(text.substr(at))) text = text.substr(0, at);
   }
-  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+  return text.substr(0, text.find_last_not_of(kSqlBlanks) + 1);
 }
 
 // Behind a pooler a second statement would run outside the read-only transaction.

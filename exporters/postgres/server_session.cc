@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "exporters/postgres/read_facts.h"
+#include "exporters/postgres/sql_tokens.h"
 
 namespace sidecar::postgres {
 namespace {
@@ -27,14 +27,6 @@ Millis Step(Millis limit) {
     if (value <= limit.count()) best = value;
   }
   return Millis(std::max<Millis::rep>(best, 1));
-}
-
-// A function of the user's may do so too: that is said in the README.
-bool MaySet(std::string_view sql) {
-  constexpr std::string_view kSetConfig = "set_config";
-  return std::ranges::search(sql, kSetConfig, {}, [](unsigned char c) {
-           return static_cast<char>(std::tolower(c));
-         }).begin() != sql.end();
 }
 
 // pg_stat_activity's rows of backends that should be gone.
@@ -262,12 +254,19 @@ Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& state
 
 Result<> ServerSession::RunPooled(const Scrape& scrape, const Statement& statement,
                                   const Settings& wanted, RowReader& reader) {
+  const bool users = statement.own_search_path;
+  if (users && !IsQuery(statement.sql)) {
+    return Fail(Errc::kParse, "behind a pooler only a query is run: SELECT, WITH, VALUES ...");
+  }
   BeginScript(wanted.statement_timeout);
+  const bool undone = users && MaySet(statement.sql);
+  if (undone) script_.insert(0, "BEGIN; ");
   script_ += "SET LOCAL transaction_read_only = on; SET LOCAL DateStyle = 'ISO'; ";
   if (!wanted.own_search_path) {
     script_ += "SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'; ";
   }
   script_ += statement.sql;
+  if (undone) script_ += "\n; ROLLBACK";  // behind a comment too
   return connection_->Run(scrape, {.how = Command::How::kScript, .sql = script_.c_str()}, &reader);
 }
 

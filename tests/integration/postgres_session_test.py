@@ -298,6 +298,29 @@ class Pooler(unittest.TestCase):
                         self.assertEqual(shown.stdout.split("\n")[:4],
                                          ['"$user", public', "0", "off", "0"])
 
+    def test_what_a_query_sets_stays_on_no_connection_that_others_share(self):
+        late = "set_config('statement_timeout', '1', false)"
+        with pg.Server() as server, support.scratch() as folder:
+            server.monitor_role()
+            with pg.pooler(server) as port:
+                dsn = f"host=127.0.0.1 port={port} user=monitor dbname=postgres"
+                config = (f'[postgres]\ndsn = "{dsn}"\n' + query("sets", "SET statement_timeout = 1") +
+                          query("calls", f"SELECT length({late}) AS v -- so it is") +
+                          query("breaks", f"SELECT length({late}) / 0 AS v") +
+                          query("good", "/* good */ (SELECT 7 AS v)"))
+                with pg.exporter(server, config=config, folder=folder) as exporter:
+                    pg.scrape(exporter, 5)
+                    for _ in range(8):
+                        text, _ = pg.scrape(exporter, 5)
+                        success = support.successes(text, "pg")
+                        self.assertEqual({name for name, good in success.items() if not good},
+                                         {"sets", "breaks"}, exporter.output())
+                        self.assertEqual([support.value(text, f"{name}_value")
+                                          for name in ("calls", "good")], [len("1ms"), 7])
+                        shown = support.run(["psql", "-XAtqc", "SHOW statement_timeout", dsn])
+                        self.assertEqual(shown.stdout, "0\n")
+                    self.assertIn("behind a pooler only a query is run", exporter.output())
+
 
 class Check(unittest.TestCase):
     def test_says_of_each_collector_whether_it_runs(self):

@@ -1,6 +1,6 @@
 # The loader of the collector language, and the built-in collectors as C++ constants made by it.
 # Sets POSTGRES_QUERY_SOURCES, for the exporter's library.
-sidecar_library(postgres_queries SOURCES load_metrics.cc load_queries.cc query_versions.cc LINK sidecar::collect)
+sidecar_library(postgres_queries SOURCES load_metrics.cc load_queries.cc query_versions.cc sql_tokens.cc LINK sidecar::collect)
 add_executable(generate_builtins generate_builtins.cc)
 target_link_libraries(generate_builtins PRIVATE sidecar::postgres_queries)
 file(GLOB definitions CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/collectors/*.toml)
