@@ -16,8 +16,8 @@ HEAD = """# Metrics
 
 Made by `common/docs/metrics.py` from where each metric is declared; the file in the last column is
 the one to read. Which collectors run by default, and what each needs, say the READMEs of
-[host](../../exporters/host/README.md), [postgres](../../exporters/postgres/README.md) and
-[temporal](../../exporters/temporal/README.md). "…" stands for labels made where the metric
+[host](../../exporters/host/README.md) and [temporal](../../exporters/temporal/README.md), and for
+PostgreSQL the table at the end. "…" stands for labels made where the metric
 is counted: `exporter`, and those that the help names.
 """
 PARTS = (("Host", "exporters/host"), ("PostgreSQL", "exporters/postgres"),
@@ -93,7 +93,8 @@ def collected(path):
         extra = ["datname"] if query.get("scope") == "database" and query.get(
             "database_label", True) else []
         for metric in query.get("metrics", ()):
-            labels = extra + [label for label in query.get("labels", ()) if label not in extra]
+            own = metric.get("labels", query.get("labels", ()))
+            labels = extra + [label for label in own if label not in extra]
             yield metric["name"], metric["type"], labels, metric["help"]
 
 
@@ -122,6 +123,25 @@ def reference():
         lines = [line for _, line in sorted(set(rows(folder)))]
         text += f"\n## {title}\n\n| metric | type | labels | help | declared in |\n"
         text += "|---|---|---|---|---|\n" + "\n".join(lines) + "\n"
+    return text + collectors()
+
+
+def collectors():
+    """What each collector in TOML is for, and what it needs."""
+    text = "\n## Collectors of PostgreSQL\n\n| collector | what | needs | read |\n|---|---|---|---|\n"
+    for path in sorted((ROOT / "exporters/postgres/collectors").glob("*.toml")):
+        for query in tomllib.loads(path.read_text())["postgres"]["queries"]:
+            needs = [f"a role in `{query['privilege']}`"] if "privilege" in query else []
+            needs += [f"extension `{query['extension']}`"] if "extension" in query else []
+            if "versions" in query and "extension" not in query:
+                needs.append(f"PostgreSQL {query['versions']}")
+            needs += [] if query.get("on_by_default", True) else ["to be switched on"]
+            interval = query.get("interval")
+            read = f"every {interval}" if interval else "in each scrape"
+            if "login_interval" in query:
+                read += f" ({query['login_interval']} where it costs a login)"
+            read += ", in every database" if query.get("scope") == "database" else ""
+            text += (f"| `{query['name']}` | {query['summary']} | {', '.join(needs)} | {read} |\n")
     return text
 
 

@@ -128,6 +128,9 @@ void Configuration::ReadBuiltin(TableReader& all, const QueryDef& def, bool disa
   if (scope == QueryScope::kDatabase && member.schedule.interval == Millis(0)) {
     table.Reject("interval", "must not be 0: it is read database by database");
   }
+  if (scope == QueryScope::kDatabase && member.schedule.timeout > QueryDef::kLongestVisit) {
+    table.Reject("timeout", "must be 30s at most: it is read database by database");
+  }
   if (def.metrics.empty()) member.native = FindNative(def.name)->make(table);
   if (table.describing()) return;
   member.fingerprint = table.Fingerprint();

@@ -1,10 +1,10 @@
 #pragma once
 // What is known of the server's databases: which there are, and the last rows of each query of
-// scope database in each of them. Filled by the rotation, read by scrapes, kept over reloads.
-// Thread-safe.
+// scope database in each of them. Filled by visits and by the slow session, read by scrapes, kept
+// over reloads. Thread-safe.
 //
 //   databases.Discovered({{"orders", true}}, now);
-//   databases.Store(key, "orders", batch, now);
+//   databases.Store(key, "orders", batch, series, now);
 //   for (const auto& result : databases.Results(key)) sink.Append(*result.rows);
 
 #include <condition_variable>

@@ -98,6 +98,9 @@ class Loader {
     if (databases && schedule.interval == Millis(0)) {
       table_.Reject("interval", "must not be 0 with scope = 'database'");
     }
+    if (databases && schedule.timeout > QueryDef::kLongestVisit) {
+      table_.Reject("timeout", "must be 30s at most with scope = 'database'");
+    }
     def_.interval = schedule.interval;
     table_.Field("login_interval", def_.login_interval,
                  "Scope database: how long it waits for a login that is made anyway.");

@@ -3,7 +3,8 @@
 // database from what the rotation has found. Each is run by one thread at a time, as the engine
 // does; what they share is thread-safe.
 //
-//   members.push_back({name, schedule, MakeClusterCollector(watched, member), fingerprint});
+//   members.push_back({name, schedule, MakeClusterCollector(watched, member, past),
+//                      fingerprint});
 
 #include <cstdint>
 #include <memory>

@@ -78,6 +78,7 @@ struct QueryDef {
   bool database_label = true;                     // of scope database
   std::string_view lane = "main";                 // "main" or "slow"; of scope cluster
   Millis interval{0}, timeout{5'000}, max_age{0};
+  static constexpr Millis kLongestVisit{30'000};  // what the queries of a visit have together
   Millis login_interval{0};  // of scope database: what is worth a login; at least the interval
   std::int64_t series_limit = 50'000;
   std::string_view rank_by{};                // past the limit the rows with the greatest of it stay

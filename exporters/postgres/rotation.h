@@ -32,7 +32,7 @@ class Rotation final : public Task {
            NextLogin next_login);
 
   // Works so long at most before it lets a reload take over; so long in one database.
-  static constexpr Millis kStretch{5'000}, kVisit{30'000};
+  static constexpr Millis kStretch{5'000}, kVisit = QueryDef::kLongestVisit;
 
   Result<> Run(const Scrape& scrape) override;
   Mono NotBefore() const override;

@@ -203,7 +203,7 @@ class Isolation(unittest.TestCase):
 
     def test_a_reload_ends_what_a_task_runs_in_the_database_of_the_dsn(self):
         hanging = query("hanging", "SELECT 1 AS v FROM (SELECT pg_sleep(s) FROM t) x",
-                        'scope = "database"\ndatabases = ["postgres"]\ntimeout = "10m"\n'
+                        'scope = "database"\ndatabases = ["postgres"]\ntimeout = "30s"\n'
                         'interval = "2s"\nlogin_interval = "10m"\n')
         with pg.Server() as server, support.scratch() as folder:
             server.monitor_role(BUDGET)

@@ -177,8 +177,8 @@ TEST(LoadQuery, ReadsDatabasesInTheBackgroundOnly) {
               HasSubstr("is for scope = \"database\""));
   EXPECT_THAT(Load(Query("scope = \"database\"\nlogin_interval = \"29s\"")).faults,
               HasSubstr("at least the interval"));
-  EXPECT_THAT(Load(Query("scope = \"database\"\ninterval = \"0s\"")).faults,
-              HasSubstr("must not be 0 with scope = 'database'"));
+  EXPECT_THAT(Load(Query("scope = \"database\"\ninterval = \"0s\"\ntimeout = \"31s\"")).faults,
+              AllOf(HasSubstr("must not be 0 with scope"), HasSubstr("30s at most with scope")));
 }
 
 TEST(LoadQuery, LeavesTheDatabaseLabelOutForOneDatabaseOnly) {
