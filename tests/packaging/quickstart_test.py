@@ -29,6 +29,10 @@ WITHOUT_DATA = {
         "the server refuses nothing",
     ("alerts-postgres.yml: PostgresReplicationSlotInactive", "pg_replication_slots_active"):
         "there is no replication slot",
+    ("alerts-postgres.yml: PostgresReplicationSlotInactive", "pg_replication_slots_synced"):
+        "there is no replication slot",
+    ("alerts-postgres.yml: PostgresReplicationSlotInactive", "pg_replication_slots_wal_status"):
+        "there is no replication slot",
 }
 # One of each source.
 NAMED = {
