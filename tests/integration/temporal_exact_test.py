@@ -163,7 +163,7 @@ class TemporalExactTest(Exact):
 
 
 PROMETHEUS_CONFIG = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+global: {{scrape_interval: 2s, scrape_timeout: 2s}}
 scrape_configs:
   - job_name: temporal
     static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
@@ -191,7 +191,7 @@ class TemporalPrometheusTest(Exact):
     def test_the_first_users_queries_and_exemplars_that_exist(self):
         port = free_port()
         with (scratch() as directory, Server() as server, Orders(server, "worker"),
-              Watched(directory, server.address) as watched):
+              Watched(directory, server.address, scraped=False) as watched):
             config = directory / "prometheus.yml"
             config.write_text(PROMETHEUS_CONFIG.format(port=watched.port))
             with Process([PROMETHEUS, f"--config.file={config}",
@@ -215,11 +215,17 @@ class TemporalPrometheusTest(Exact):
         query = "sum(max_over_time(temporal_workflow_completed_total[10m]) - " \
                 "min_over_time(temporal_workflow_completed_total[10m]))"
 
-        def gained():
-            found = self.api(port, "query", query=query)["result"]
-            return bool(found) and float(found[0]["value"][1]) == completed
+        gained = []
 
-        wait_for(gained, 60, f"{completed} completed runs in Prometheus")
+        def all_gained():
+            found = self.api(port, "query", query=query)["result"]
+            gained[:] = [float(one["value"][1]) for one in found]
+            return gained == [completed]
+
+        try:
+            wait_for(all_gained, 60, f"{completed} completed runs in Prometheus")
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {gained}") from None
 
     def exemplars(self, port, rows):
         runs = {(row["workflow_id"], row["run_id"]) for row in rows}

@@ -66,9 +66,13 @@ class Orders:
 
 
 class Watched:
-    """The exporter on one port over its lives, and a scraper that watches every counter."""
+    """The exporter on one port over its lives, and a scraper that watches every counter.
 
-    def __init__(self, directory, address, visibility=6, streams=""):
+    Without the scraper (scraped=False) where another reader needs every zero: a new series is
+    shown as zero until one reader has had it.
+    """
+
+    def __init__(self, directory, address, visibility=6, streams="", scraped=True):
         self.port = free_port()
         self.config = directory / "temporal.toml"
         self.state = directory / "state"
@@ -91,7 +95,8 @@ class Watched:
         self.stop = threading.Event()
         self.start()
         self.scraper = threading.Thread(target=self._watch, daemon=True)
-        self.scraper.start()
+        if scraped:
+            self.scraper.start()
 
     def start(self):
         self.process = Process(
@@ -185,5 +190,6 @@ class Watched:
 
     def __exit__(self, *_):
         self.stop.set()
-        self.scraper.join()
+        if self.scraper.ident:
+            self.scraper.join()
         self.process.__exit__()
