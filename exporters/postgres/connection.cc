@@ -15,11 +15,6 @@
 namespace sidecar::postgres {
 namespace {
 
-struct ClearResult {
-  void operator()(PGresult* result) const { PQclear(result); }
-};
-using OwnedResult = std::unique_ptr<PGresult, ClearResult>;
-
 // How often a result that keeps coming looks at the clock.
 constexpr int kRowsBetweenLooks = 64;
 // libpq keeps a row until it is whole, however large the server makes it.
@@ -46,8 +41,7 @@ struct Connection::Pg {
 
   PGconn* const conn;
   PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
-  std::vector<Column> columns;
-  std::vector<Cell> cells;
+  ResultRows rows;
 };
 
 Connection::Connection(std::unique_ptr<Pg> pg) : pg_(std::move(pg)) {}
@@ -185,7 +179,8 @@ Result<> Connection::Send(const Command& command) {
       break;
   }
   if (sent == 0) return Lost();
-  if (command.how != Command::How::kPrepare && !command.few_rows) PQsetSingleRowMode(conn);
+  const bool whole = command.few_rows || command.keep != nullptr;
+  if (command.how != Command::How::kPrepare && !whole) PQsetSingleRowMode(conn);
   return {};
 }
 
@@ -231,35 +226,14 @@ Result<> Connection::Run(const Scrape& scrape, const Command& command, RowReader
   const std::stop_callback wake(scrape.stop(), [this] { stop_.Write(); });
   if (auto sent = Send(command); !sent) return sent;
   if (auto flushed = Flush(scrape); !flushed) return flushed;
-  return Read(scrape, reader);
+  return Read(scrape, reader, command.keep);
 }
-
-namespace {
-
-void ReadColumns(const PGresult* result, std::vector<Column>& columns, std::vector<Cell>& cells) {
-  const int count = PQnfields(result);
-  columns.clear();
-  for (int i = 0; i < count; ++i) columns.push_back({PQfname(result, i), PQftype(result, i)});
-  cells.assign(static_cast<std::size_t>(count), std::nullopt);
-}
-
-void ReadRow(const PGresult* result, int row, std::vector<Cell>& cells) {
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    const int field = static_cast<int>(i);
-    if (PQgetisnull(result, row, field) != 0) {
-      cells[i].reset();
-    } else {
-      cells[i].emplace(PQgetvalue(result, row, field),
-                       static_cast<std::size_t>(PQgetlength(result, row, field)));
-    }
-  }
-}
-
-}  // namespace
 
 // What has come of a statement so far: results follow one another, the first error counts.
 struct Connection::Reading {
   RowReader* reader;
+  std::vector<OwnedResult>* keep;
+  std::size_t kept_bytes = 0;
   std::optional<Error> error{};
   bool begun = false;
   Mono drained_by{};  // of what comes after an error
@@ -269,17 +243,17 @@ struct Connection::Reading {
   }
 };
 
-Result<> Connection::Read(const Scrape& scrape, RowReader* reader) {
-  Reading reading{.reader = reader};
+Result<> Connection::Read(const Scrape& scrape, RowReader* reader, std::vector<OwnedResult>* keep) {
+  Reading reading{.reader = reader, .keep = keep};
   int until_look = kRowsBetweenLooks;
   for (;;) {
     if (auto there = AwaitResult(scrape); !there) {
       return reading.error ? Fail(std::move(*reading.error)) : there;
     }
-    const OwnedResult result(PQgetResult(pg_->conn));
+    OwnedResult result(PQgetResult(pg_->conn));
     if (!result) break;
     const bool failed_before = reading.error.has_value();
-    Take(result.get(), reading);
+    Take(std::move(result), reading);
     if (broken_) break;
     if (reading.error && !failed_before) reading.drained_by = scrape.clock().mono() + kDrain;
     if (--until_look > 0) continue;
@@ -291,21 +265,23 @@ Result<> Connection::Read(const Scrape& scrape, RowReader* reader) {
     }
   }
   if (reading.error) return Fail(std::move(*reading.error));
-  gave_no_rows_ = reader != nullptr && !reading.begun;
+  gave_no_rows_ = reading.reader != nullptr && !reading.begun;
   if (gave_no_rows_) {
     return Fail(Errc::kParse, "the statement gives no rows");
   }
   return {};
 }
 
-void Connection::Take(const PGresult* result, Reading& reading) {
-  switch (PQresultStatus(result)) {
+void Connection::Take(OwnedResult result, Reading& reading) {
+  switch (PQresultStatus(result.get())) {
     case PGRES_SINGLE_TUPLE:
     case PGRES_TUPLES_OK:
-      if (reading.reader != nullptr && !reading.error) TakeRows(result, reading);
+      if (reading.error) return;
+      if (reading.keep != nullptr) return Keep(std::move(result), reading);
+      if (reading.reader != nullptr) TakeRows(*result, reading);
       return;
     case PGRES_FATAL_ERROR:
-      TakeError(result, reading);
+      TakeError(result.get(), reading);
       return;
     case PGRES_COPY_OUT:
     case PGRES_COPY_IN:
@@ -318,18 +294,28 @@ void Connection::Take(const PGresult* result, Reading& reading) {
   }
 }
 
-void Connection::TakeRows(const PGresult* result, Reading& reading) {
-  if (!reading.begun) {
-    reading.begun = true;
-    ReadColumns(result, pg_->columns, pg_->cells);
-    if (auto begun = reading.reader->Begin(pg_->columns); !begun) {
-      reading.Keep(std::move(begun.error()));
-    }
+void Connection::TakeRows(const PGresult& result, Reading& reading) {
+  Result<> done;
+  if (!reading.begun) done = pg_->rows.Begin(result, *reading.reader);
+  reading.begun = true;
+  if (done) done = pg_->rows.Give(result, *reading.reader);
+  if (!done) reading.Keep(std::move(done.error()));
+}
+
+Result<> Connection::Give(const PGresult& result, RowReader& reader) {
+  if (auto begun = pg_->rows.Begin(result, reader); !begun) return begun;
+  return pg_->rows.Give(result, reader);
+}
+
+// All of them have the bound of a row.
+void Connection::Keep(OwnedResult result, Reading& reading) {
+  reading.kept_bytes += PQresultMemorySize(result.get());
+  if (reading.kept_bytes > kMostRowBytes) {
+    broken_ = true;
+    reading.Keep({Errc::kLimit, "results of more than a row may have"});
+    return;
   }
-  for (int row = 0; row < PQntuples(result) && !reading.error; ++row) {
-    ReadRow(result, row, pg_->cells);
-    if (auto read = reading.reader->Row(pg_->cells); !read) reading.Keep(std::move(read.error()));
-  }
+  reading.keep->push_back(std::move(result));
 }
 
 void Connection::TakeError(const PGresult* result, Reading& reading) {

@@ -15,14 +15,11 @@
 #include "common/base/unique_fd.h"
 #include "common/collect/scrape.h"
 #include "exporters/postgres/conninfo.h"
+#include "exporters/postgres/result_rows.h"
 #include "exporters/postgres/rows.h"
 #include "exporters/postgres/stop_event.h"
 
-struct pg_result;
-
 namespace sidecar::postgres {
-
-using PGresult = pg_result;
 
 struct Command {
   enum class How : std::uint8_t {
@@ -35,6 +32,8 @@ struct Command {
   const char* sql = "";
   const char* name = "";
   bool few_rows = false;  // session.h
+  // Each result that has rows is put here, up to the first error, and not read.
+  std::vector<OwnedResult>* keep = nullptr;
 };
 
 class Connection {
@@ -53,6 +52,9 @@ class Connection {
   // Every row to the reader (none: the rows are thrown away). After an error of the server the
   // connection is still usable; after a deadline, or a reader that stops a long result, it is not.
   Result<> Run(const Scrape& scrape, const Command& command, RowReader* reader);
+
+  // The rows of a result that was kept.
+  Result<> Give(const PGresult& result, RowReader& reader);
 
   // Looks at an idle connection without waiting: false once the server has ended it.
   bool Alive();
@@ -89,9 +91,10 @@ class Connection {
   Result<> Send(const Command& command);
   Result<> Flush(const Scrape& scrape);
   Result<> AwaitResult(const Scrape& scrape);
-  Result<> Read(const Scrape& scrape, RowReader* reader);
-  void Take(const PGresult* result, Reading& reading);
-  void TakeRows(const PGresult* result, Reading& reading);
+  Result<> Read(const Scrape& scrape, RowReader* reader, std::vector<OwnedResult>* keep);
+  void Take(OwnedResult result, Reading& reading);
+  void TakeRows(const PGresult& result, Reading& reading);
+  void Keep(OwnedResult result, Reading& reading);
   void TakeError(const PGresult* result, Reading& reading);
   Result<> Late();
   Result<> Lost();

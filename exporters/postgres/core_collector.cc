@@ -82,9 +82,12 @@ class CoreCollector final : public Collector {
     const Millis left(scrape.LeftMs());
     const Millis most = lease->logged_in() ? kAnswer : watched_.server->LoginPatience();
     const Scrape part = scrape.Within(std::min(most, std::max(left / 2, left - kRest)));
-    return lease->Query(
-        part, {.name = "core", .sql = "SELECT pg_catalog.pg_is_in_recovery()", .timeout = kAnswer},
-        reader);
+    return lease->Query(part,
+                        {.name = "core",
+                         .sql = "SELECT pg_catalog.pg_is_in_recovery()",
+                         .timeout = kAnswer,
+                         .own_timeout = true},
+                        reader);
   }
 
   void AddOwn(const Scrape& scrape, bool up, Sink& sink) const {

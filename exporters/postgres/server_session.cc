@@ -14,6 +14,8 @@ constexpr Millis kReapPause{1'000};
 constexpr Millis kFactsTimeout{5'000};
 // The server's timeout is to end a slow statement before ours ends the session.
 constexpr Millis kServerFirst{50};
+// Of each statement that is asked together with others, and what the run must have left for them.
+constexpr Millis kTogether{100}, kForTogether{1'000};
 
 // The next step down of 1, 1.25, 1.6 ... 10: what is left of a run differs with each, and a
 // setting that stays costs no round trip.
@@ -77,6 +79,7 @@ void ServerSession::Close() {
   facts_at_.reset();
   settings_ = {};
   prepared_.clear();
+  together_.Forget();
 }
 
 void ServerSession::DropIfBroken() {
@@ -229,8 +232,14 @@ Result<> ServerSession::Prepare(const Scrape& scrape, const Statement& statement
   return {};
 }
 
+// Whether statement_timeout is each statement's of a message: before 13 it is the message's.
+bool ServerSession::TimedByStatement() const {
+  return !facts_.pooled && facts_.version_num >= 130'000;
+}
+
+// `timeout`: this statement's, in place of the session's.
 Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& statement,
-                                    RowReader& reader) {
+                                    RowReader& reader, std::optional<Millis> timeout) {
   if (statement.name.empty() || use_ == Use::kVisit) {  // a visit's session runs each once
     script_ = statement.sql;
     return connection_->Run(scrape, {.sql = script_.c_str(), .few_rows = statement.few_rows},
@@ -238,17 +247,60 @@ Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& state
   }
   const Prepared* prepared = nullptr;
   if (auto made = Prepare(scrape, statement, prepared); !made) return made;
-  auto done = connection_->Run(scrape,
-                               {.how = Command::How::kPrepared,
-                                .name = prepared->as.c_str(),
-                                .few_rows = statement.few_rows},
-                               &reader);
+  Command command{
+      .how = Command::How::kPrepared, .name = prepared->as.c_str(), .few_rows = statement.few_rows};
+  if (timeout) {
+    script_ = "SET LOCAL statement_timeout = " + std::to_string(timeout->count()) + "; EXECUTE " +
+              prepared->as;
+    command = {.how = Command::How::kScript, .sql = script_.c_str(), .few_rows = true};
+  }
+  auto done = connection_->Run(scrape, command, &reader);
   const std::string& state = connection_->sqlstate();
   if (!done && state == "0A000") {
     prepared_.find(statement.name)->second.sql.clear();  // a table was altered: prepared anew
   } else if (!done && state == "26000") {
     prepared_.erase(prepared_.find(statement.name));  // the name is gone (DISCARD ALL)
   }
+  return done;
+}
+
+// What two scrapes in a row asked after this one, and this one, in one message. An error of the
+// server's is nobody's yet: who is next is asked alone.
+Result<> ServerSession::AskTogether(const Scrape& scrape, const Statement& statement) {
+  if (Millis(scrape.LeftMs()) < kForTogether) return {};
+  const std::vector<std::string> names = together_.Plan(statement.name);
+  if (names.empty()) return {};
+  script_ = "SET LOCAL statement_timeout = " + std::to_string(kTogether.count());
+  for (const std::string& name : names) {
+    const auto found = prepared_.find(name);
+    if (found == prepared_.end()) return {};
+    script_ += "; EXECUTE " + found->second.as;
+  }
+  const Mono began = Now();
+  std::vector<OwnedResult> results;
+  auto done = connection_->Run(
+      scrape, {.how = Command::How::kScript, .sql = script_.c_str(), .keep = &results}, nullptr);
+  together_.Keep(names, std::move(results), std::chrono::ceil<Millis>(Now() - began));
+  return connection_->usable() ? Result<>{} : done;
+}
+
+Result<> ServerSession::RunTogether(const Scrape& scrape, const Statement& statement,
+                                    const Settings& wanted, RowReader& reader) {
+  const auto prepared = prepared_.find(statement.name);
+  const bool known = prepared != prepared_.end() && prepared->second.sql == statement.sql;
+  together_.Begin(scrape.id(), Now());
+  OwnedResult result = known ? together_.Take(statement.name) : nullptr;
+  if (!result) {
+    if (auto set = Set(scrape, wanted); !set) return set;
+    if (known) {
+      if (auto asked = AskTogether(scrape, statement); !asked) return asked;
+      result = together_.Take(statement.name);
+    }
+  }
+  if (result) return connection_->Give(*result, reader);
+  const Mono began = Now();
+  auto done = RunPrepared(scrape, statement, reader);
+  if (done) together_.AskedAlone(statement.name, std::chrono::ceil<Millis>(Now() - began));
   return done;
 }
 
@@ -273,6 +325,7 @@ Result<> ServerSession::RunPooled(const Scrape& scrape, const Statement& stateme
 // What was no query (BEGIN, SET, DEALLOCATE) may have changed all that is known of the session.
 void ServerSession::Discard(const Scrape& scrape) {
   prepared_.clear();
+  together_.Forget();
   settings_ = {};
   Result<> done;
   if (connection_->in_transaction()) done = connection_->Run(scrape, {.sql = "ROLLBACK"}, nullptr);
@@ -290,8 +343,14 @@ Result<> ServerSession::Query(const Scrape& scrape, const Statement& statement, 
   if (left <= Millis(0)) return Fail(Errc::kTimeout, "no time left");
   const Settings wanted{Step(std::min(statement.timeout, left)), statement.own_search_path};
   Result<> done;
+  const bool set_up = settings_.statement_timeout >= Millis(0) && !settings_.changed;
   if (facts_.pooled) {
     done = RunPooled(scrape, statement, wanted, reader);
+  } else if (statement.own_timeout && set_up && TimedByStatement()) {
+    done = RunPrepared(scrape, statement, reader, wanted.statement_timeout);
+  } else if (statement.few_rows && statement.timeout >= kTogether && use_ == Use::kMain &&
+             TimedByStatement()) {
+    done = RunTogether(scrape, statement, wanted, reader);
   } else {
     done = Set(scrape, wanted);
     if (done) done = RunPrepared(scrape, statement, reader);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "exporters/postgres/asked_together.h"
 #include "exporters/postgres/backoff.h"
 #include "exporters/postgres/connection.h"
 #include "exporters/postgres/server.h"
@@ -70,7 +71,12 @@ class ServerSession final : public Session {
   Result<> EndHalfOpen(const Scrape& scrape);
   Result<> Set(const Scrape& scrape, const Settings& wanted);
   Result<> Prepare(const Scrape& scrape, const Statement& statement, const Prepared*& prepared);
-  Result<> RunPrepared(const Scrape& scrape, const Statement& statement, RowReader& reader);
+  bool TimedByStatement() const;
+  Result<> RunPrepared(const Scrape& scrape, const Statement& statement, RowReader& reader,
+                       std::optional<Millis> timeout = {});
+  Result<> AskTogether(const Scrape& scrape, const Statement& statement);
+  Result<> RunTogether(const Scrape& scrape, const Statement& statement, const Settings& wanted,
+                       RowReader& reader);
   void Discard(const Scrape& scrape);
   Result<> RunPooled(const Scrape& scrape, const Statement& statement, const Settings& wanted,
                      RowReader& reader);
@@ -107,6 +113,7 @@ class ServerSession final : public Session {
   Settings settings_;
   std::map<std::string, Prepared, std::less<>> prepared_;  // by statement
   std::uint64_t last_prepared_ = 0;
+  AskedTogether together_;
   std::string script_;  // reused
 };
 

@@ -23,6 +23,8 @@ struct Statement {
   // Its rows are read when all are there: libpq copies what it knows of the columns for each that
   // is read by itself. All of them have the bound of a row.
   bool few_rows = false;
+  // Its timeout is not the others': it is set with it, in one message.
+  bool own_timeout = false;
 };
 
 class Session {
