@@ -280,6 +280,8 @@ Result<> ServerSession::AskTogether(const Scrape& scrape, const Statement& state
   std::vector<OwnedResult> results;
   auto done = connection_->Run(
       scrape, {.how = Command::How::kScript, .sql = script_.c_str(), .keep = &results}, nullptr);
+  // Whose a result is is known by its place alone.
+  if (done ? results.size() != names.size() : results.size() >= names.size()) results.clear();
   together_.Keep(names, std::move(results), std::chrono::ceil<Millis>(Now() - began));
   return connection_->usable() ? Result<>{} : done;
 }
