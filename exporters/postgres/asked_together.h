@@ -1,11 +1,12 @@
 #pragma once
 // Which statements a session asks in one message, and what came of them. A round trip costs the
-// client more than reading a short answer does, and a scrape has seventeen (ADR 13): what two
-// scrapes in a row have asked alike, each by itself and quickly, is asked all at once from then on,
-// when its first statement is. Who asks for one of the others is given what came.
+// client more than reading a short answer does, and a scrape has seventeen (ADR 13): what was asked
+// in both of the last two scrapes, by itself and quickly or in such a message, is asked all at once
+// when the first of it is. Who asks for one of the others is given what came.
 //
-// A statement that fails then, or a message that takes long, ends it for a while: everything is
-// asked by itself again, with the time of its own, so that no statement costs another its rows.
+// A statement that fails then, or a message that takes long, ends it for a minute, then two, four,
+// up to an hour: everything is asked by itself again, with the time of its own, so that no
+// statement costs another its rows.
 //
 // What came is given once, within the scrape, while it is fresh. Holds names of statements and
 // results of the session that it belongs to. One thread.
@@ -44,11 +45,13 @@ class AskedTogether {
   void Forget();
 
  private:
+  static constexpr Millis kPause{60'000};
   std::uint64_t scrape_ = 0;
   Mono now_{}, kept_at_{};
   std::optional<Mono> not_before_{};
+  Millis pause_ = kPause;                    // after the next that fails
   std::vector<std::string> asked_, before_;  // in this scrape, and (sorted) in the last
-  bool alike_ = false;                       // those of the last two scrapes
+  std::vector<std::string> alike_;           // in both of the last two, sorted
   bool planned_ = false;                     // in this scrape
   std::map<std::string, OwnedResult, std::less<>> kept_;
 };

@@ -20,6 +20,7 @@ constexpr int kRowsBetweenLooks = 64;
 // libpq keeps a row until it is whole, however large the server makes it.
 constexpr std::size_t kMostRowBytes = 8U << 20U;
 constexpr std::size_t kMostLoginBytes = 1U << 20U;
+constexpr std::size_t kMostKeptBytes = 2U << 20U;  // of all results of a command
 constexpr std::size_t kReadAtOnce = 256U << 10U;
 // What may be thrown away of a result whose reader has enough, before the connection goes instead.
 constexpr Millis kDrain{20};
@@ -277,7 +278,7 @@ void Connection::Take(OwnedResult result, Reading& reading) {
     case PGRES_SINGLE_TUPLE:
     case PGRES_TUPLES_OK:
       if (reading.error) return;
-      if (reading.keep != nullptr) return Keep(std::move(result), reading);
+      if (reading.keep != nullptr) return KeepWhole(std::move(result), reading);
       if (reading.reader != nullptr) TakeRows(*result, reading);
       return;
     case PGRES_FATAL_ERROR:
@@ -307,15 +308,14 @@ Result<> Connection::Give(const PGresult& result, RowReader& reader) {
   return pg_->rows.Give(result, reader);
 }
 
-// All of them have the bound of a row.
-void Connection::Keep(OwnedResult result, Reading& reading) {
+// Past their bound none of them is kept: their number says so.
+void Connection::KeepWhole(OwnedResult result, Reading& reading) {
   reading.kept_bytes += PQresultMemorySize(result.get());
-  if (reading.kept_bytes > kMostRowBytes) {
-    broken_ = true;
-    reading.Keep({Errc::kLimit, "results of more than a row may have"});
-    return;
+  if (reading.kept_bytes > kMostKeptBytes) {
+    reading.keep->clear();
+  } else {
+    reading.keep->push_back(std::move(result));
   }
-  reading.keep->push_back(std::move(result));
 }
 
 void Connection::TakeError(const PGresult* result, Reading& reading) {

@@ -32,7 +32,8 @@ struct Command {
   const char* sql = "";
   const char* name = "";
   bool few_rows = false;  // session.h
-  // Each result that has rows is put here, up to the first error, and not read.
+  // Each result that has rows is put here, up to the first error, and not read; none of them where
+  // they are larger together than what is kept for later.
   std::vector<OwnedResult>* keep = nullptr;
 };
 
@@ -94,7 +95,7 @@ class Connection {
   Result<> Read(const Scrape& scrape, RowReader* reader, std::vector<OwnedResult>* keep);
   void Take(OwnedResult result, Reading& reading);
   void TakeRows(const PGresult& result, Reading& reading);
-  void Keep(OwnedResult result, Reading& reading);
+  void KeepWhole(OwnedResult result, Reading& reading);
   void TakeError(const PGresult* result, Reading& reading);
   Result<> Late();
   Result<> Lost();

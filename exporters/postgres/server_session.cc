@@ -14,8 +14,8 @@ constexpr Millis kReapPause{1'000};
 constexpr Millis kFactsTimeout{5'000};
 // The server's timeout is to end a slow statement before ours ends the session.
 constexpr Millis kServerFirst{50};
-// Of each statement that is asked together with others, and what the run must have left for them.
-constexpr Millis kTogether{100}, kForTogether{1'000};
+// Of each statement that is asked together with others: so much, and not less than so little.
+constexpr Millis kTogether{100}, kLeastTogether{25};
 
 // The next step down of 1, 1.25, 1.6 ... 10: what is left of a run differs with each, and a
 // setting that stays costs no round trip.
@@ -80,6 +80,7 @@ void ServerSession::Close() {
   settings_ = {};
   prepared_.clear();
   together_.Forget();
+  executes_ = true;
 }
 
 void ServerSession::DropIfBroken() {
@@ -218,6 +219,7 @@ Result<> ServerSession::Prepare(const Scrape& scrape, const Statement& statement
     return {};
   }
   if (found != prepared_.end()) {
+    together_.Forget();
     script_ = "DEALLOCATE " + found->second.as;
     prepared_.erase(found);
     auto gone = connection_->Run(scrape, {.sql = script_.c_str()}, nullptr);
@@ -264,13 +266,35 @@ Result<> ServerSession::RunPrepared(const Scrape& scrape, const Statement& state
   return done;
 }
 
-// What two scrapes in a row asked after this one, and this one, in one message. An error of the
-// server's is nobody's yet: who is next is asked alone.
+bool ServerSession::IsPrepared(const Statement& statement) const {
+  const auto found = prepared_.find(statement.name);
+  return found != prepared_.end() && found->second.sql == statement.sql;
+}
+
+// With its own timeout in the same message, where that is possible.
+Result<> ServerSession::RunTimed(const Scrape& scrape, const Statement& statement,
+                                 const Settings& wanted, RowReader& reader) {
+  const bool set_up = settings_.statement_timeout >= Millis(0) && !settings_.changed;
+  if (set_up && executes_ && TimedByStatement() && IsPrepared(statement)) {
+    auto done = RunPrepared(scrape, statement, reader, wanted.statement_timeout);
+    if (done || connection_->sqlstate() != "26000") return done;
+    executes_ = false;
+  }
+  if (auto set = Set(scrape, wanted); !set) return set;
+  return RunPrepared(scrape, statement, reader);
+}
+
+// What the last two scrapes asked, in one message. An error of the server's is nobody's yet: who is
+// next is asked alone. All of them together may take half of what the run has left.
 Result<> ServerSession::AskTogether(const Scrape& scrape, const Statement& statement) {
-  if (Millis(scrape.LeftMs()) < kForTogether) return {};
   const std::vector<std::string> names = together_.Plan(statement.name);
   if (names.empty()) return {};
-  script_ = "SET LOCAL statement_timeout = " + std::to_string(kTogether.count());
+  const Millis each =
+      std::min(kTogether, Millis(scrape.LeftMs()) / (2 * static_cast<Millis::rep>(names.size())));
+  if (each < kLeastTogether) return {};
+  script_ = "SET LOCAL statement_timeout = " + std::to_string(each.count());
+  // It would be for all of them, and end the session (17).
+  if (facts_.version_num >= 170'000) script_ += "; SET LOCAL transaction_timeout = 0";
   for (const std::string& name : names) {
     const auto found = prepared_.find(name);
     if (found == prepared_.end()) return {};
@@ -282,19 +306,21 @@ Result<> ServerSession::AskTogether(const Scrape& scrape, const Statement& state
       scrape, {.how = Command::How::kScript, .sql = script_.c_str(), .keep = &results}, nullptr);
   // Whose a result is is known by its place alone.
   if (done ? results.size() != names.size() : results.size() >= names.size()) results.clear();
+  if (!done && connection_->sqlstate() == "26000") executes_ = false;
   together_.Keep(names, std::move(results), std::chrono::ceil<Millis>(Now() - began));
-  return connection_->usable() ? Result<>{} : done;
+  if (connection_->usable()) return {};
+  together_broke_ = true;
+  return done;
 }
 
 Result<> ServerSession::RunTogether(const Scrape& scrape, const Statement& statement,
                                     const Settings& wanted, RowReader& reader) {
-  const auto prepared = prepared_.find(statement.name);
-  const bool known = prepared != prepared_.end() && prepared->second.sql == statement.sql;
+  const bool known = IsPrepared(statement);
   together_.Begin(scrape.id(), Now());
   OwnedResult result = known ? together_.Take(statement.name) : nullptr;
   if (!result) {
     if (auto set = Set(scrape, wanted); !set) return set;
-    if (known) {
+    if (known && executes_) {
       if (auto asked = AskTogether(scrape, statement); !asked) return asked;
       result = together_.Take(statement.name);
     }
@@ -345,11 +371,11 @@ Result<> ServerSession::Query(const Scrape& scrape, const Statement& statement, 
   if (left <= Millis(0)) return Fail(Errc::kTimeout, "no time left");
   const Settings wanted{Step(std::min(statement.timeout, left)), statement.own_search_path};
   Result<> done;
-  const bool set_up = settings_.statement_timeout >= Millis(0) && !settings_.changed;
+  together_broke_ = false;
   if (facts_.pooled) {
     done = RunPooled(scrape, statement, wanted, reader);
-  } else if (statement.own_timeout && set_up && TimedByStatement()) {
-    done = RunPrepared(scrape, statement, reader, wanted.statement_timeout);
+  } else if (statement.own_timeout) {
+    done = RunTimed(scrape, statement, wanted, reader);
   } else if (statement.few_rows && statement.timeout >= kTogether && use_ == Use::kMain &&
              TimedByStatement()) {
     done = RunTogether(scrape, statement, wanted, reader);
@@ -357,14 +383,16 @@ Result<> ServerSession::Query(const Scrape& scrape, const Statement& statement, 
     done = Set(scrape, wanted);
     if (done) done = RunPrepared(scrape, statement, reader);
   }
-  flooded_ = !done && done.error().code == Errc::kLimit && !connection_->usable();
+  // What broke the connection may have been another's statement, which shows when it is alone.
+  flooded_ =
+      !done && !together_broke_ && done.error().code == Errc::kLimit && !connection_->usable();
   const bool open = connection_ && connection_->usable();
   if (open && (connection_->in_transaction() || connection_->gave_no_rows())) Discard(scrape);
   // Users' may have set something for their session: it is not the next one's.
   if (statement.own_search_path && MaySet(statement.sql)) settings_ = {.changed = true};
   left_ = 0;
   DropIfBroken();
-  left_by_query_ = flooded_ ? 0 : left_;
+  left_by_query_ = flooded_ || together_broke_ ? 0 : left_;
   return done;
 }
 

@@ -74,6 +74,9 @@ class ServerSession final : public Session {
   bool TimedByStatement() const;
   Result<> RunPrepared(const Scrape& scrape, const Statement& statement, RowReader& reader,
                        std::optional<Millis> timeout = {});
+  bool IsPrepared(const Statement& statement) const;
+  Result<> RunTimed(const Scrape& scrape, const Statement& statement, const Settings& wanted,
+                    RowReader& reader);
   Result<> AskTogether(const Scrape& scrape, const Statement& statement);
   Result<> RunTogether(const Scrape& scrape, const Statement& statement, const Settings& wanted,
                        RowReader& reader);
@@ -114,7 +117,9 @@ class ServerSession final : public Session {
   std::map<std::string, Prepared, std::less<>> prepared_;  // by statement
   std::uint64_t last_prepared_ = 0;
   AskedTogether together_;
-  std::string script_;  // reused
+  bool together_broke_ = false;  // the last query's message of several broke the connection
+  bool executes_ = true;         // EXECUTE knows what was prepared: a proxy may give it other names
+  std::string script_;           // reused
 };
 
 }  // namespace sidecar::postgres

@@ -21,7 +21,9 @@ struct Statement {
   Millis timeout;                // statement_timeout at most; less when less is left of the run
   bool own_search_path = false;  // a user's query: its role's, not pg_catalog alone
   // Its rows are read when all are there: libpq copies what it knows of the columns for each that
-  // is read by itself. All of them have the bound of a row.
+  // is read by itself. All of them have the bound of a row. Such a statement may also be asked when
+  // another one of the scrape is, in its transaction and message, and its rows given to who asks up
+  // to a second later (asked_together.h): it must not read now().
   bool few_rows = false;
   // Its timeout is not the others': it is set with it, in one message.
   bool own_timeout = false;

@@ -46,10 +46,12 @@ TEST_F(AskedTogetherTest, AsksTogetherWhatTwoScrapesAskedInWhateverOrder) {
 }
 
 TEST_F(AskedTogetherTest, AsksAloneWhatTheLastScrapesDidNotBothAskFor) {
-  Alone({"a", "b"});
+  Alone({"d", "b", "a"});
   Alone({"a", "b", "c"});
   Begin();
-  EXPECT_THAT(together_.Plan("a"), IsEmpty());
+  EXPECT_THAT(together_.Plan("c"), IsEmpty());
+  EXPECT_THAT(together_.Plan("d"), IsEmpty());
+  EXPECT_THAT(together_.Plan("b"), ElementsAre("b", "a"));
   Learn();
   EXPECT_THAT(together_.Plan("d"), IsEmpty());
   Alone({"a"});
@@ -100,6 +102,26 @@ TEST_F(AskedTogetherTest, RestsAMinuteAfterOneThatFailed) {
   Learn();
   EXPECT_THAT(together_.Plan("a"), IsEmpty());
   now_ += Millis(60'000);
+  Learn();
+  EXPECT_THAT(together_.Plan("a"), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(AskedTogetherTest, RestsTwiceAsLongAfterEachThatFailsInARowAnHourAtMost) {
+  int minutes = 1;
+  for (int i = 0; i < 8; ++i) {
+    Learn();
+    together_.Keep(together_.Plan("a"), Results(0), Millis(2));
+    now_ += std::chrono::minutes(minutes) - Millis(1);
+    Learn();
+    EXPECT_THAT(together_.Plan("a"), IsEmpty()) << minutes;
+    now_ += Millis(1);
+    minutes = std::min(2 * minutes, 60);
+  }
+  Learn();
+  together_.Keep(together_.Plan("a"), Results(3), Millis(2));
+  Learn();
+  together_.Keep(together_.Plan("a"), Results(0), Millis(2));
+  now_ += std::chrono::minutes(1);
   Learn();
   EXPECT_THAT(together_.Plan("a"), ElementsAre("a", "b", "c"));
 }
