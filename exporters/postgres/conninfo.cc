@@ -162,6 +162,7 @@ void ConnectOptions::Read(TableReader& postgres, const Getenv& getenv) {
   positive("session_max_age", session_max_age, Millis(0));
   positive("login_probe_interval", login_probe_interval, Millis(1'000));
   positive("refresh_interval", refresh_interval, Millis(1'000));
+  gss_elsewhere = getenv("PGGSSENCMODE") != nullptr || getenv("PGSERVICE") != nullptr;
   ReadEnvironment(postgres, getenv);
   const auto parsed = ParseDsn(dsn);
   if (!parsed) {
@@ -234,6 +235,11 @@ Result<Login> Conninfo::Resolve(std::string_view database) const {
   SetDefault(parameters, "application_name", o.application_name);
   // Else names come in the encoding of their database, or of who has written the DSN.
   Set(parameters, "client_encoding", "UTF8");
+  // Else libpq looks for Kerberos tickets at every login, a sixth of what one costs us, to encrypt
+  // with them; postgres_exporter cannot. A server that lets in by Kerberos does so all the same.
+  if (!o.gss_elsewhere && Find(parameters, "service").empty()) {
+    SetDefault(parameters, "gssencmode", "disable");
+  }
   // No `options`: pgbouncer refuses it (1.18 and 1.26).
   login.password = Find(parameters, "password");
   return login;

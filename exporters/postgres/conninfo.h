@@ -34,6 +34,7 @@ struct ConnectOptions {
   std::int64_t max_connections = 4;
   Millis login_probe_interval{60'000};
   Millis refresh_interval{60'000};  // of facts, and of the list of databases
+  bool gss_elsewhere = false;       // PGGSSENCMODE, or a service's, which libpq reads
   // DATA_SOURCE_URI, _USER and _PASS and their _FILE forms, where the table says nothing.
   Secret environment_uri{}, environment_user{};
 

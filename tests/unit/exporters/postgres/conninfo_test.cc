@@ -100,6 +100,18 @@ TEST(ConninfoTest, AsksForUtf8UnlessTheDsnSaysOtherwise) {
       << "labels are UTF-8";
 }
 
+TEST(ConninfoTest, LooksForNoKerberosTicketsUnlessSomebodySaysSo) {
+  EXPECT_THAT(Parameters(ReadToml("dsn = 'host=db'").options),
+              Contains(Pair("gssencmode", "disable")));
+  EXPECT_THAT(Parameters(ReadToml("dsn = 'host=db gssencmode=prefer'").options),
+              Contains(Pair("gssencmode", "prefer")));
+  const auto nobody = Not(Contains(Pair("gssencmode", testing::_)));
+  EXPECT_THAT(Parameters(ReadToml("dsn = 'host=db'", {{"PGGSSENCMODE", "require"}}).options),
+              nobody);
+  EXPECT_THAT(Parameters(ReadToml("dsn = 'host=db'", {{"PGSERVICE", "x"}}).options), nobody);
+  EXPECT_THAT(Parameters(ReadToml("service = 'x'").options), nobody);
+}
+
 TEST(ConninfoTest, NeverTakesADatabasesNameForAConnectionString) {
   const Read read = ReadToml("dsn = 'host=db'");
   EXPECT_THAT(Parameters(read.options, "host=evil"), Contains(Pair("dbname", "host=evil")));
