@@ -100,6 +100,11 @@ Result<> LastRows::Finish() {
   return handed;
 }
 
+void LastRows::Know(std::string state) {
+  known_ = !state.empty();
+  before_ = std::move(state);
+}
+
 void LastRows::Forget() {
   known_ = false;
   before_ = {};

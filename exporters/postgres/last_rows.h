@@ -31,6 +31,10 @@ class LastRows final : public RowReader {
   bool same() const { return same_; }
   void Forget();  // what the rows became is gone
 
+  // Of rows that were not read through it: what they depend on (Native::State).
+  bool AreOf(std::string_view state) const { return known_ && !state.empty() && before_ == state; }
+  void Know(std::string state);
+
  private:
   Result<> HandOn();
 

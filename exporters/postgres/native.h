@@ -7,6 +7,7 @@
 //   if (def.metrics.empty()) native = FindNative(def.name)->make(table);
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,9 @@ class Native {
   virtual ~Native() = default;
   // Choose has said yes.
   virtual Result<> Run(const QueryDef& def, Session& session, const Scrape& scrape, Sink& sink) = 0;
+  // Asked before it: where this is as it was, so are the samples, and Run is spared. Empty: who
+  // knows.
+  virtual Result<std::string> State(Session&, const Scrape&) { return std::string(); }
 };
 
 struct NativeSpec {

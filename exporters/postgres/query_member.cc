@@ -10,8 +10,12 @@ Result<MemberOutcome> RunMember(const QueryMember& member, Session& session, con
     return MemberOutcome{.disabled = std::move(variant.error())};
   }
   if (member.native) {
+    auto state = member.native->State(session, scrape);
+    if (!state) return Fail(std::move(state.error()));
+    if (last != nullptr && last->AreOf(*state)) return MemberOutcome{.same = true};
     auto done = member.native->Run(member.def, session, scrape, sink);
     if (!done) return Fail(std::move(done.error()));
+    if (last != nullptr) last->Know(std::move(*state));
     return MemberOutcome{};
   }
   auto report = RunQuery(member.def, session, scrape, limits, sink, last);

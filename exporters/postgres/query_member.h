@@ -35,7 +35,7 @@ struct MemberOutcome {
   bool same = false;  // as in the run before: nothing was given to the sink
 };
 
-// `last`: RunQuery's.
+// `last`: RunQuery's; a native's state.
 Result<MemberOutcome> RunMember(const QueryMember& member, Session& session, const Scrape& scrape,
                                 const QueryLimits& limits, Sink& sink, LastRows* last = nullptr);
 

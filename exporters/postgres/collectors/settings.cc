@@ -12,6 +12,8 @@ constexpr auto kPending = Gauge("pg_settings_pending_restart", "Settings that wa
 constexpr auto kPendingSetting =
     Gauge("pg_setting_pending_restart", "1 for each setting that waits for a restart.", "name");
 
+constexpr Millis kTimeout{5'000};
+
 enum { kName, kSetting, kUnit, kType, kHelp, kRestart };
 
 class Rows final : public NamedRows<6> {
@@ -48,8 +50,33 @@ class Rows final : public NamedRows<6> {
   double pending_ = 0;
 };
 
+// A session's settings change when it reads the files again, and some when a standby is promoted.
+// Once in an hour they are read whatever this says.
+constexpr std::string_view kState =
+    "SELECT pg_conf_load_time(), pg_is_in_recovery(), pg_backend_pid(), pg_postmaster_start_time(),"
+    " extract(epoch FROM clock_timestamp())::bigint / 3600";
+
+class StateReader final : public RowReader {
+ public:
+  Result<> Begin(std::span<const Column>) override { return {}; }
+  Result<> Row(std::span<const Cell> cells) override {
+    for (const Cell& cell : cells) text.append(cell.value_or("")).append(1, '\n');
+    return {};
+  }
+  std::string text{};
+};
+
 class Settings final : public Native {
  public:
+  // Most of what reading them costs are the rows: three hundred, forty kilobytes.
+  Result<std::string> State(Session& session, const Scrape& scrape) override {
+    if (session.facts().pooled) return std::string();  // each query may be another session's
+    StateReader state;
+    const Statement statement{.name = "settings_state", .sql = kState, .timeout = kTimeout};
+    auto done = session.Query(scrape, statement, state);
+    if (!done) return Fail(std::move(done.error()));
+    return std::move(state.text);
+  }
   Result<> Run(const QueryDef& def, Session& session, const Scrape& scrape, Sink& sink) override {
     Rows rows(sink);
     if (auto done = RunStatement(def, session, scrape, rows); !done) return done;

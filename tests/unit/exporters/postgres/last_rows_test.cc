@@ -118,6 +118,19 @@ TEST_F(LastRowsTest, HasEnoughOfRowsWithoutColumnsAtOnce) {
   EXPECT_EQ(session_.rows_read(), 0U);
 }
 
+TEST_F(LastRowsTest, KnowsTheStateOfRowsThatWereReadWithoutIt) {
+  EXPECT_FALSE(last_.AreOf("one"));
+  last_.Know("one");
+  EXPECT_TRUE(last_.AreOf("one"));
+  EXPECT_FALSE(last_.AreOf("two"));
+  last_.Know("");
+  EXPECT_FALSE(last_.AreOf("one"));
+  EXPECT_FALSE(last_.AreOf("")) << "who knows";
+  last_.Know("one");
+  last_.Forget();
+  EXPECT_FALSE(last_.AreOf("one"));
+}
+
 TEST_F(LastRowsTest, NoRowsAreTheSameAsNoRows) {
   session_.Answer({{"status", kText}, {"n", kInt8}}, {});
   EXPECT_EQ(Text(), "nothing");
