@@ -287,12 +287,11 @@ Result<> Service::Once(const Write& write) {
 
 // The exporters' own counters, and what the process uses: once a process, with its first exporter.
 std::shared_ptr<const Batch> Service::Own(const std::vector<Part*>& parts) {
-  auto batch = std::make_shared<Batch>();
+  auto batch = own_->Take();
   Sink sink(*batch);
-  const Part* const first = AllParts().front();
   for (Part* part : parts) {
     if (auto copied = CopyInto(part->registry, sink); !copied) sink.Warn(copied.error());
-    if (part == first) process_.Collect(sink);
+    if (part == AllParts().front()) process_.Collect(sink);
   }
   batch->Seal();
   return batch;
@@ -302,7 +301,7 @@ std::shared_ptr<const Batch> Service::Own(const std::vector<Part*>& parts) {
 // own. A name that none knows stays with all, to be refused.
 std::vector<Query> Service::Share(const std::vector<Part*>& parts, const Query& query) {
   std::vector<Query> shares(parts.size(), query);
-  if (parts.size() == 1 || query.collect.empty()) return shares;
+  if (query.collect.empty()) return shares;
   for (Query& share : shares) share.collect.clear();
   for (const std::string& name : query.collect) {
     bool known = false;
@@ -319,6 +318,8 @@ std::vector<Query> Service::Share(const std::vector<Part*>& parts, const Query& 
 }
 
 Result<Snapshot> Service::Gather(const std::vector<Part*>& parts, const Query& query) {
+  const auto own = own_metrics_ ? [&] { return Own(parts); } : Engine::LastPart();
+  if (parts.size() == 1) return parts.front()->engine->Gather(query, own);
   const std::vector<Query> shares = Share(parts, query);
   std::vector<Result<Snapshot>> gathered(parts.size());
   const auto gather = [&](std::size_t i) {
@@ -333,11 +334,10 @@ Result<Snapshot> Service::Gather(const std::vector<Part*>& parts, const Query& q
   std::vector<Snapshot> snapshots;
   for (Result<Snapshot>& one : gathered) {
     if (!one) return Fail(std::move(one.error()));
-    one->names = query.names;
+    one->names = query.names;  // of who was not asked too
     snapshots.push_back(std::move(*one));
   }
-  if (own_metrics_) snapshots.back().parts.push_back(Own(parts));
-  if (snapshots.size() == 1 && !own_metrics_) return std::move(snapshots.front());
+  if (own) snapshots.back().parts.push_back(own());
   return Merge(snapshots);
 }
 

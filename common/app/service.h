@@ -16,6 +16,7 @@
 #include "common/app/options.h"
 #include "common/app/process_metrics.h"
 #include "common/base/pool.h"
+#include "common/collect/batch_pool.h"
 #include "common/config/document.h"
 
 namespace sidecar {
@@ -65,6 +66,7 @@ class Service {
   const Clock& clock_;
   Log log_;
   ProcessMetrics process_;
+  const std::shared_ptr<BatchPool> own_ = std::make_shared<BatchPool>();
   std::vector<std::unique_ptr<Part>> parts_;
 
   std::mutex reload_;  // held while a configuration is read and put into effect

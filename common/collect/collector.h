@@ -26,8 +26,9 @@ class Task {
  public:
   virtual ~Task() = default;
   virtual Result<> Run(const Scrape& scrape) = 0;
-  // Asked after each run that succeeded, on its thread: until then there is nothing to do, whatever
-  // the interval. For a task that mostly looks whether something is due, its wake-ups are its cost.
+  // Until then there is nothing to do, whatever the interval: for a task that mostly looks whether
+  // something is due, its wake-ups are its cost. Asked after each run that succeeded, and when that
+  // time has come, as others may have moved it; never during a run, and it waits for nothing.
   virtual Mono NotBefore() const { return Mono::min(); }
 };
 
@@ -38,6 +39,9 @@ struct Schedule {
   Millis max_age{0};  // older results are not served; 0: three intervals
   std::string lane = "main";
   bool leads = false;  // before the others of its lane, whatever they take: is it there at all?
+  // Reads memory and waits for nothing, unless Scrape::waits(): the scrape's own thread runs it
+  // while the lanes work. No deadline holds for it.
+  bool in_memory = false;
   Limits limits{};
 
   void Read(TableReader& table);  // interval, timeout, max_age, series_limit

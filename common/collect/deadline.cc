@@ -1,6 +1,7 @@
 // Overruns: who notices them, and what becomes of the run, its thread and its lane.
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "common/collect/scheduler.h"
@@ -81,6 +82,15 @@ Mono Scheduler::NextEvent() const {
   return next;
 }
 
+// What is queued has its deadline once it starts. Looked for from now on, it needs no wake-up then.
+Mono Scheduler::NextStart(Mono now) const {
+  Mono next = Mono::max();
+  for (const auto& [name, lane] : lanes_) {
+    for (const auto& run : lane->queue) next = std::min(next, now + run->entry->schedule.timeout);
+  }
+  return next;
+}
+
 void Scheduler::Cover(Mono at) {
   const auto waits = [](const Gathering* gathering) { return gathering->pending > 0; };
   for (const Gathering* gathering : gatherings_) {
@@ -120,16 +130,26 @@ void Scheduler::RunKeeper(Thread& self) {
     Flush(lock);
     if (closed_) break;
     if (!events_.empty() || !garbage_.empty()) continue;  // they came while nobody could wake it
-    keeper_wakes_ = std::min(NextDue(), NextEvent());
+    keeper_wakes_ = std::min({NextDue(), NextEvent(), NextStart(now)});
     runtime_.clock.WaitUntil(lock, keeper_, keeper_wakes_);
   }
+}
+
+bool Scheduler::StillRests(Entry& entry, Mono now) {
+  if (!entry.rests || entry.slot->running) return false;
+  try {
+    entry.due = std::max(entry.due, entry.task->NotBefore());
+  } catch (const std::exception&) {  // no memory: its run will say so
+    return false;
+  }
+  return !entry.IsDue(now);
 }
 
 void Scheduler::EnqueueDue(Mono now) {
   const std::uint64_t id = next_id_++;
   for (const auto* entries : {&generation_->collectors, &generation_->tasks}) {
     for (const auto& entry : *entries) {
-      if (!entry->periodic() || entry->due > now) continue;
+      if (!entry->IsDue(now) || StillRests(*entry, now)) continue;
       entry->PassDue(now);
       Slot& slot = *entry->slot;
       if (entry->flight || (slot.running && slot.running->done)) continue;

@@ -18,7 +18,7 @@ struct Engine::Impl {
 
   std::shared_ptr<const Batch> Gauges(const Gathering& gathering) const;
   Millis LongestTimeout() const;
-  Snapshot Assemble(Gathering& gathering) const;
+  Snapshot Assemble(Gathering& gathering, const LastPart& last) const;
   void CountMissed(const Gathering& gathering) const;
 
   const Runtime runtime;
@@ -55,9 +55,9 @@ Millis Engine::Impl::LongestTimeout() const {
 }
 
 // A row that a collector lost to another one is no success of it, so the gauges are made again.
-Snapshot Engine::Impl::Assemble(Gathering& gathering) const {
+Snapshot Engine::Impl::Assemble(Gathering& gathering, const LastPart& last) const {
   Snapshot snapshot;
-  snapshot.parts.reserve(gathering.items.size() + 1);
+  snapshot.parts.reserve(gathering.items.size() + 2);
   std::vector<std::size_t> ends;  // of the parts of each item
   for (const Gathering::Item& item : gathering.items) {
     const Outcome& outcome = item.outcome;
@@ -65,7 +65,11 @@ Snapshot Engine::Impl::Assemble(Gathering& gathering) const {
     if (outcome.batch && outcome.batch->samples() > 0) snapshot.parts.push_back(outcome.batch);
     ends.push_back(snapshot.parts.size());
   }
-  snapshot.parts.push_back(Gauges(gathering));
+  const auto add_own = [&] {
+    snapshot.parts.push_back(Gauges(gathering));
+    if (last) snapshot.parts.push_back(last());
+  };
+  add_own();
   const std::vector<std::size_t> dropped = DropDuplicates(snapshot);
   std::vector<std::size_t> lost(ends.size());
   for (std::size_t i = 0, part = 0; i < ends.size(); ++i) {
@@ -73,7 +77,8 @@ Snapshot Engine::Impl::Assemble(Gathering& gathering) const {
   }
   scheduler->Overlapped(gathering, lost);
   if (std::ranges::any_of(lost, [](std::size_t rows) { return rows > 0; })) {
-    snapshot.parts.back() = Gauges(gathering);
+    snapshot.parts.resize(ends.empty() ? 0 : ends.back());
+    add_own();
     DropDuplicates(snapshot);
   }
   return snapshot;
@@ -94,7 +99,7 @@ void Engine::Swap(Plan plan) { impl_->scheduler->Swap(std::move(plan)); }
 
 std::vector<MemberStatus> Engine::Status() const { return impl_->scheduler->Status(); }
 
-Result<Snapshot> Engine::Gather(const Query& query) {
+Result<Snapshot> Engine::Gather(const Query& query, const LastPart& last) {
   const Clock& clock = impl_->runtime.clock;
   const Mono start = clock.mono();
   const Millis own = query.wait_for_background ? impl_->LongestTimeout() : Millis(0);
@@ -103,11 +108,11 @@ Result<Snapshot> Engine::Gather(const Query& query) {
   if (auto gathered = impl_->scheduler->Gather(query, gathering); !gathered) {
     return sidecar::Fail(std::move(gathered.error()));
   }
-  Snapshot snapshot = impl_->Assemble(gathering);
-  snapshot.names = query.names;
   impl_->CountMissed(gathering);
   impl_->scheduler->self().ObserveScrape(
       std::chrono::duration<double>(clock.mono() - start).count());
+  Snapshot snapshot = impl_->Assemble(gathering, last);
+  snapshot.names = query.names;
   return snapshot;
 }
 

@@ -11,6 +11,11 @@
 //   auto all = engine.Gather({.timeout = Millis(9'500)});
 //   if (all) Encode(*all, Format::kOpenMetrics, write);
 
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "common/base/runtime.h"
 #include "common/collect/collector.h"
 #include "common/metrics/encoder.h"
@@ -51,8 +56,10 @@ class Engine {
 
   void Swap(Plan plan);  // new scrapes see it at once, running ones end on the old
   // Blocks until the query's deadline at most. kConfig: an unknown collector was asked for, or
-  // collect and exclude at once.
-  Result<Snapshot> Gather(const Query& query);
+  // collect and exclude at once. `last`: what the process says of itself, asked once the rest is
+  // there and counted.
+  using LastPart = std::function<std::shared_ptr<const Batch>()>;
+  Result<Snapshot> Gather(const Query& query, const LastPart& last = {});
   std::vector<MemberStatus> Status() const;  // for /status
 
  private:

@@ -31,7 +31,11 @@ Result<> Scheduler::Gather(const Query& query, Gathering& gathering) {
     lock.unlock();
     return selected;
   }
-  Ask(query, gathering);
+  const Asked asked = Ask(query, gathering);
+  lock.unlock();  // who wakes wants it at once
+  for (const auto& lane : asked.lanes) lane->wake.notify_one();
+  lock.lock();
+  for (const auto& run : asked.here) RunHere(lock, run);
   Await(lock, gathering);
   Settle(gathering);
   if (!events_.empty() || !garbage_.empty()) WakeKeeper();  // a log that blocks is not waited for
@@ -57,7 +61,8 @@ Result<> Scheduler::Select(const Query& query, Gathering& gathering) const {
   return {};
 }
 
-void Scheduler::Ask(const Query& query, Gathering& gathering) {
+Scheduler::Asked Scheduler::Ask(const Query& query, Gathering& gathering) {
+  Asked asked;
   const std::uint64_t id = next_id_++;
   gatherings_.push_back(&gathering);
   for (Gathering::Item& item : gathering.items) {
@@ -73,12 +78,20 @@ void Scheduler::Ask(const Query& query, Gathering& gathering) {
       item.missed = true;
       continue;
     }
-    if (!entry.flight) Enqueue(item.entry, id, gathering.started);
+    if (!entry.flight) {
+      const bool mine = entry.schedule.in_memory && !query.wait_for_background;
+      if (mine && !entry.slot->running) {
+        asked.here.push_back(Begin(item.entry, id, gathering.started));
+      } else {
+        Enqueue(item.entry, id, gathering.started);
+      }
+    }
     item.run = entry.flight;
     item.run->waits = item.run->waits || query.wait_for_background;
     ++gathering.pending;
   }
-  if (gathering.pending > 0) WakeLanes(gathering.started);
+  if (gathering.pending > 0) WakeLanes(gathering.started, &asked.lanes);
+  return asked;
 }
 
 void Scheduler::Await(Lock& lock, Gathering& gathering) {

@@ -92,7 +92,7 @@ void Scheduler::RunLane(Lane& lane, std::uint64_t epoch, Thread& self) {
     auto execution = Execute<Execution>(*run->entry, scrape);
     lock.lock();
     self.abroad = false;
-    Finish(lane, *run, execution);
+    Finish(&lane, *run, execution);
     Flush(lock);
     self.abroad = true;
     lock.unlock();
@@ -110,11 +110,32 @@ void Scheduler::Enqueue(const std::shared_ptr<Entry>& entry, std::uint64_t id, M
   entry->PassDue(now);  // a scrape that waits may be quicker than the keeper
 }
 
-void Scheduler::WakeLanes(Mono now) {
+// Off the lanes, so that nobody else starts it.
+std::shared_ptr<Run> Scheduler::Begin(const std::shared_ptr<Entry>& entry, std::uint64_t id,
+                                      Mono now) {
+  auto run = std::make_shared<Run>(entry, id, now);
+  run->begun = true;
+  entry->flight = entry->slot->running = run;
+  return run;
+}
+
+void Scheduler::RunHere(Lock& lock, const std::shared_ptr<Run>& run) {
+  run->started = runtime_.clock.mono();
+  run->granted = run->started + run->entry->schedule.timeout;
+  const Scrape scrape{runtime_.clock, run->granted, run->stop.get_token(), run->id, run->waits};
+  lock.unlock();
+  auto execution = Execute<Execution>(*run->entry, scrape);
+  lock.lock();
+  Finish(nullptr, *run, execution);
+}
+
+void Scheduler::WakeLanes(Mono now, std::vector<std::shared_ptr<Lane>>* waiting) {
   for (auto& [name, lane] : lanes_) {
     if (lane->queue.empty()) continue;
     if (lane->current) {
       Tighten(*lane, now);
+    } else if (waiting != nullptr && lane->threaded) {
+      waiting->push_back(lane);
     } else {
       WakeLane(*lane, now);
     }
@@ -189,17 +210,20 @@ void Scheduler::Tighten(Lane& lane, Mono now) {
   Cover(run.event);
 }
 
-void Scheduler::Finish(Lane& lane, Run& run, Execution& execution) {
+void Scheduler::Finish(Lane* lane, Run& run, Execution& execution) {
   Slot& slot = *run.entry->slot;
   slot.running.reset();
-  if (!run.left_behind) lane.current.reset();
+  if (lane != nullptr && !run.left_behind) lane->current.reset();
   if (closed_) return;  // the runtime may have gone
   const Mono now = runtime_.clock.mono();
   if (run.done) {
     Returned(run, now);
     return;
   }
-  if (!run.stop_asked) run.entry->due = std::max(run.entry->due, execution.not_before);
+  if (!run.stop_asked) {
+    run.entry->rests = execution.not_before > now;
+    run.entry->due = std::max(run.entry->due, execution.not_before);
+  }
   Complete(run, Judge(run, execution, now), now);
   if (slot.queued > 0) WakeLanes(now);  // another generation's run waited for this one
 }

@@ -20,6 +20,8 @@ struct Run;
 struct Lane;
 using Span = Mono::duration;
 
+inline constexpr Millis kEarly{500};
+
 // What came of a run. A batch only where its rows may be served.
 struct Outcome {
   bool success = false;
@@ -72,16 +74,22 @@ struct Entry {
   std::shared_ptr<Run> flight{};             // queued or running, and still worth joining
   std::shared_ptr<Background> background{};  // periodic collectors only
   Mono due{};                                // periodic members only
+  bool rests = false;                        // a task that has said until when
   // What an older generation made may be as old as that one had it, until there is newer.
   Mono inherited_at{};
   Span inherited_age{};
 
   const std::string& name() const { return slot->name; }
   bool periodic() const { return schedule.interval > Millis(0); }
+  // What is due so soon is started when the keeper is awake for something else: a wake-up costs
+  // more than most runs.
+  bool IsDue(Mono now) const {
+    return periodic() && due <= now + std::min<Span>(kEarly, schedule.interval / 10);
+  }
   void PassDue(Mono now) {  // runs that were missed do not pile up
-    if (!periodic() || due > now) return;
+    if (!IsDue(now)) return;
     const Span interval = schedule.interval;
-    due += interval * (1 + (now - due) / interval);
+    due += interval * (1 + std::max(Span{}, now - due) / interval);
   }
   Span max_age() const {
     const Span own = schedule.max_age > Millis(0) ? schedule.max_age : 3 * schedule.interval;

@@ -84,7 +84,11 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   // gather.cc: one gather.
   Result<> Select(const Query& query, Gathering& gathering) const;
-  void Ask(const Query& query, Gathering& gathering);
+  struct Asked {
+    std::vector<std::shared_ptr<Lane>> lanes{};  // whose threads are to be woken
+    std::vector<std::shared_ptr<Run>> here{};    // the gather's own
+  };
+  Asked Ask(const Query& query, Gathering& gathering);
   void Await(Lock& lock, Gathering& gathering);
   void Settle(Gathering& gathering);
   void ServeBackground(Gathering::Item& item, Mono now) const;
@@ -92,11 +96,15 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   // lane.cc: runs on their lanes.
   void RunLane(Lane& lane, std::uint64_t epoch, Thread& self);
   void Enqueue(const std::shared_ptr<Entry>& entry, std::uint64_t id, Mono now);
-  void WakeLanes(Mono now);
+  // Threads that are only to be woken can be left to the caller, for when it is off the mutex.
+  void WakeLanes(Mono now, std::vector<std::shared_ptr<Lane>>* waiting = nullptr);
   void WakeLane(Lane& lane, Mono now);
   static std::shared_ptr<Run> Pick(const Lane& lane);
   Scrape Start(Lane& lane, const std::shared_ptr<Run>& run);
-  void Finish(Lane& lane, Run& run, Execution& execution);
+  void Finish(Lane* lane, Run& run, Execution& execution);
+  // By a gather, of what is in memory.
+  std::shared_ptr<Run> Begin(const std::shared_ptr<Entry>& entry, std::uint64_t id, Mono now);
+  void RunHere(Lock& lock, const std::shared_ptr<Run>& run);
   bool IsAwaited(const Run& run) const;
   Outcome Judge(const Run& run, Execution& execution, Mono now);
   void Complete(Run& run, Outcome outcome, Mono now);
@@ -111,11 +119,13 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void Disown(Lane& lane);
   void Returned(const Run& run, Mono now);
   Mono NextEvent() const;
+  Mono NextStart(Mono now) const;
   void Cover(Mono at);
   void CoverAll();
   void WakeKeeper();
   void RunKeeper(Thread& self);
   void EnqueueDue(Mono now);
+  static bool StillRests(Entry& entry, Mono now);
   Mono NextDue() const;
 
   // scheduler.cc: threads and what is said.

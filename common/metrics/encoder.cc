@@ -190,7 +190,9 @@ class Body {
       : snapshot_(snapshot),
         format_(static_cast<std::size_t>(format)),
         write_(write),
-        all_(snapshot.parts),
+        groups_(snapshot.groups ? snapshot.groups
+                                : std::make_shared<const FamilyGroups>(snapshot.parts)),
+        all_(*groups_),
         dialect_(format == Format::kText ? MakeText(all_) : MakeOpenMetrics(all_)) {}
 
   Result<> Run();
@@ -213,7 +215,8 @@ class Body {
   const Snapshot& snapshot_;
   const std::size_t format_;
   const Write& write_;
-  const FamilyGroups all_;
+  const std::shared_ptr<const FamilyGroups> groups_;
+  const FamilyGroups& all_;
   const std::unique_ptr<Dialect> dialect_;
   std::vector<Part> parts_;
 };

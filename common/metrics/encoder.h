@@ -18,10 +18,14 @@
 
 namespace sidecar {
 
+class FamilyGroups;
+
 // What a scrape gathered: no format yet; families and series unique over all parts.
 struct Snapshot {
-  std::vector<std::shared_ptr<const Batch>> parts;
-  std::vector<std::string> names;  // families to write (name[]); empty: all
+  std::vector<std::shared_ptr<const Batch>> parts{};
+  std::vector<std::string> names{};  // families to write (name[]); empty: all
+  // Of these parts, from who looked for duplicates and found none; else the encoder makes them.
+  std::shared_ptr<const FamilyGroups> groups{};
 };
 
 // What the parts of one scrape share: a family of several parts becomes one; a row whose labels an

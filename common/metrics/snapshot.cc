@@ -77,16 +77,16 @@ std::shared_ptr<const Batch> Without(const Batch& part, std::vector<Lost>& lost)
 std::vector<std::size_t> DropDuplicates(Snapshot& snapshot) {
   std::vector<std::size_t> counts(snapshot.parts.size());
   LostRows lost(snapshot.parts.size());
-  {
-    const FamilyGroups all(snapshot.parts);
-    RowSet seen;
-    for (const FamilyGroups::Group& group : all.groups()) {
-      if (group.several_parts) FindLost(all, group, seen, lost);
-    }
+  snapshot.groups = std::make_shared<const FamilyGroups>(snapshot.parts);
+  RowSet seen;
+  for (const FamilyGroups::Group& group : snapshot.groups->groups()) {
+    if (group.several_parts) FindLost(*snapshot.groups, group, seen, lost);
   }
   for (std::size_t part = 0; part < lost.size(); ++part) {
     counts[part] = lost[part].size();
-    if (counts[part] != 0) snapshot.parts[part] = Without(*snapshot.parts[part], lost[part]);
+    if (counts[part] == 0) continue;
+    snapshot.groups.reset();
+    snapshot.parts[part] = Without(*snapshot.parts[part], lost[part]);
   }
   return counts;
 }

@@ -34,7 +34,8 @@ constexpr auto kDatabases =
     Gauge("pg_exporter_databases", "Databases by what became of their last visit.", "state");
 
 constexpr Millis kAnswer{1'000};
-constexpr Millis kForRotation{3'000};
+// When the keeper is awake anyway, to see what has become of the runs that began with that login.
+constexpr Millis kForRotation{5'000};
 constexpr Millis kRest{200};  // for the second question and the rows
 
 class RecoveryReader final : public RowReader {

@@ -63,7 +63,8 @@ Result<std::vector<Databases::Found>> Discover(Session& session, const Scrape& s
   if (auto ready = session.Ready(scrape); !ready) return Fail(std::move(ready.error()));
   FoundReader reader(filter);
   const Statement statement{.name = "discovery", .sql = kSql, .timeout = kTimeout};
-  if (auto read = session.Query(scrape, statement, reader); !read) {
+  // As the other queries of the session have it, so that its timeout is theirs.
+  if (auto read = session.Query(scrape.Within(kTimeout), statement, reader); !read) {
     return Fail(std::move(read.error()));
   }
   return std::move(reader.found);

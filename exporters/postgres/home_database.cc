@@ -52,7 +52,7 @@ Mono HomeDatabase::NotBefore() const {
   const auto discovered = databases.discovered_at();
   const std::string home = databases.home();
   if (!discovered || home.empty()) return Mono::min();
-  Mono next = *discovered + DatabaseRunner::Soon(discovery_);
+  Mono next = *discovered + discovery_;
   for (const auto& member : runner_->members()) {
     const auto tried = databases.Tried(member->key(), home);
     if (tried && Ours(*member, home)) next = std::min(next, *tried + member->schedule.interval);

@@ -118,6 +118,7 @@ class Postgres final : public Exporter {
       // share of the limit, but tables come: the sum may pass it for one round. And the age of
       // each.
       schedule.interval = Millis(0);
+      schedule.in_memory = true;
       schedule.limits = Limits::OfSeries(2 * schedule.limits.series + kMostDatabases);
       work = MakeDatabaseCollector(watched, member, schedule.limits);
     } else {

@@ -330,6 +330,9 @@ class OtherBinaries(unittest.TestCase):
                 only = process.scrape("/metrics/host").text
                 self.assertIn("node_cpu_seconds_total", only)
                 self.assertNotIn("\npg_up ", only)
+                # Two exporters have no such collector, and nothing to add to what is named.
+                one = process.scrape("/metrics?collect[]=loadavg&name[]=node_load1").text
+                self.assertEqual(set(support.parse(one)), {"node_load1"})
 
 
 if __name__ == "__main__":

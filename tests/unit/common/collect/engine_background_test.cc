@@ -55,11 +55,39 @@ TEST(EngineBackground, KeepsItsRhythmAndPilesNothingUp) {
   h.clock.Advance(5 * kInterval + Millis(10'000));  // the machine slept
   AwaitRuns(h, "b", counting.runs, 2);
   h.clock.Advance(std::chrono::duration_cast<Millis>(start + 6 * kInterval - h.clock.mono()) -
-                  Millis(1));
+                  Millis(1'000));
   AwaitRuns(h, "b", counting.runs, 2);
   EXPECT_EQ(counting.runs, 2);
-  h.clock.Advance(Millis(1));  // on the beat, not ten seconds late
+  h.clock.Advance(Millis(1'000));  // on the beat, not ten seconds late
   AwaitRuns(h, "b", counting.runs, 3);
+}
+
+TEST(EngineBackground, StartsWhatIsDueInAMomentWithWhatIsDueNow) {
+  EngineHarness h;
+  Counting first, second, third;
+  const Mono start = h.clock.mono();
+  h.Swap(Collects("a", first.fn("a"), kMinute));
+  AwaitRuns(h, "a", first.runs, 1);
+  h.clock.Advance(Millis(400));
+  h.Swap(Collects("a", first.fn("a"), kMinute), Collects("b", second.fn("b"), kMinute));
+  AwaitRuns(h, "b", second.runs, 1);
+  h.clock.Advance(Millis(400));
+  h.Swap(Collects("a", first.fn("a"), kMinute), Collects("b", second.fn("b"), kMinute),
+         Collects("c", third.fn("c"), kMinute));
+  AwaitRuns(h, "c", third.runs, 1);
+  for (int minute = 1; minute <= 3; ++minute) {
+    h.clock.Advance(
+        std::chrono::duration_cast<Millis>(start + minute * kInterval - h.clock.mono()));
+    AwaitRuns(h, "a", first.runs, minute + 1);
+    AwaitRuns(h, "b", second.runs, minute + 1);
+    // What is due later than that has its own time, and nobody's moves.
+    ASSERT_TRUE(h.clock.AwaitBlockedUntil(start + minute * kInterval + Millis(800)));
+    EXPECT_EQ(third.runs, minute);
+    h.clock.Advance(Millis(800));
+    AwaitRuns(h, "c", third.runs, minute + 1);
+  }
+  EXPECT_EQ(first.runs, 4);
+  EXPECT_EQ(second.runs, 4);
 }
 
 TEST(EngineBackground, IsAbsentPastItsMaxAge) {
@@ -259,6 +287,34 @@ TEST(EngineBackground, LeavesATaskAloneUntilItHasSomethingToDoUnlessItFailed) {
   h.clock.Advance(Millis(50'000));
   ASSERT_TRUE(h.clock.AwaitBlockedUntil(begin + Millis(60'000)));
   EXPECT_EQ(runs, 3);
+}
+
+TEST(EngineBackground, AsksATaskWhetherItStillRestsBeforeItsThreadIsWoken) {
+  EngineHarness h;
+  std::atomic<int> runs = 0, asked = 0;
+  const Mono begin = h.clock.mono();
+  std::atomic<Mono> until = begin + Millis(10'000);
+  Plan plan;
+  plan.tasks.push_back({"follow",
+                        {.interval = Millis(1'000), .lane = "streams"},
+                        std::make_unique<FnTask>(
+                            [&](const Scrape&) -> Result<> {
+                              ++runs;
+                              return {};
+                            },
+                            [&] {
+                              ++asked;
+                              return until.load();
+                            })});
+  h.engine->Swap(std::move(plan));
+  AwaitRuns(h, "follow", runs, 1);
+  until = begin + Millis(25'000);  // somebody has done its work
+  h.clock.Advance(Millis(10'000));
+  ASSERT_TRUE(h.clock.AwaitBlockedUntil(begin + Millis(25'000)));
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(asked, 2);
+  h.clock.Advance(Millis(15'000));
+  AwaitRuns(h, "follow", runs, 2);
 }
 
 TEST(EngineBackground, StartsNoKeeperForForegroundMembers) {

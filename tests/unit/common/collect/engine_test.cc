@@ -322,6 +322,30 @@ TEST(Engine, CountsScrapesInItsHistogram) {
   EXPECT_TRUE(found);
 }
 
+TEST(Engine, PutsTheProcessesOwnPartLastAndAsksForItOnceAllIsCounted) {
+  EngineHarness h;
+  h.Swap(Collects("a", Gives("a", 1)),
+         Collects("b", [](const Scrape&, Sink&) -> Result<> { return Fail(Errc::kDenied, "no"); }));
+  auto snapshot = h.engine->Gather({}, [&] {
+    auto own = std::make_shared<Batch>();
+    Sink sink(*own);
+    PutValue(sink, "own_errors", h.Errors("b", "denied"));
+    PutValue(sink, "a", 2);  // a collector has it
+    own->Seal();
+    return own;
+  });
+  ASSERT_TRUE(snapshot);
+  std::string text;
+  ASSERT_TRUE(Encode(*snapshot, Format::kText, [&](std::string_view piece) {
+    text += piece;
+    return Result<>();
+  }));
+  EXPECT_THAT(text, testing::EndsWith("# HELP own_errors_value A value.\n"
+                                      "# TYPE own_errors_value gauge\nown_errors_value 1\n"));
+  EXPECT_THAT(text, AllOf(HasSubstr("a_value 1\n"), Not(HasSubstr("a_value 2\n")),
+                          HasSubstr(Success("a", true))));
+}
+
 TEST(Engine, UsesBatchesAgain) {
   EngineHarness h;
   std::string last;
