@@ -155,14 +155,16 @@ TEST(EngineBackground, IsTriedAgainSoonWhileItsSourceIsAway) {
   h.clock.Advance(kInterval / 10);
   AwaitRuns(h, "b", runs, 2);
   EXPECT_THAT(h.Gather(), HasSubstr(Success("b", true)));
-  h.clock.Advance(kInterval - Millis(1));
+  h.clock.Advance(kInterval - Millis(1'000));
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
   EXPECT_EQ(runs, 2) << "its own interval again";
-  h.clock.Advance(Millis(1));
+  h.clock.Advance(Millis(1'000));
   AwaitRuns(h, "b", runs, 3);
   reason = Errc::kParse;
   h.clock.Advance(kInterval);
   AwaitRuns(h, "b", runs, 4);
-  h.clock.Advance(kInterval - Millis(1));
+  h.clock.Advance(kInterval - Millis(1'000));
+  ASSERT_TRUE(h.clock.AwaitBlocked(1));
   EXPECT_EQ(runs, 4) << "what is wrong stays wrong";
 }
 
