@@ -81,10 +81,11 @@ struct Entry {
 
   const std::string& name() const { return slot->name; }
   bool periodic() const { return schedule.interval > Millis(0); }
-  // What is due so soon is started when the keeper is awake for something else: a wake-up costs
-  // more than most runs.
+  // A collector that is due so soon is started when the keeper is awake for something else: a
+  // wake-up costs more than most runs. Not a task, which may find nothing to do before its time.
   bool IsDue(Mono now) const {
-    return periodic() && due <= now + std::min<Span>(kEarly, schedule.interval / 10);
+    const Span early = task ? Span{} : std::min<Span>(kEarly, schedule.interval / 10);
+    return periodic() && due <= now + early;
   }
   void PassDue(Mono now) {  // runs that were missed do not pile up
     if (!IsDue(now)) return;
