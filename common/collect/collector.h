@@ -27,9 +27,12 @@ class Task {
   virtual ~Task() = default;
   virtual Result<> Run(const Scrape& scrape) = 0;
   // Until then there is nothing to do, whatever the interval: for a task that mostly looks whether
-  // something is due, its wake-ups are its cost. Asked after each run that succeeded, and when that
-  // time has come, as others may have moved it; never during a run, and it waits for nothing.
+  // something is due, its wake-ups are its cost. Asked by the run's thread after each run that
+  // succeeded.
   virtual Mono NotBefore() const { return Mono::min(); }
+  // Asked when that time has come, before a thread is woken: others may have moved it. Under the
+  // engine's lock, so it takes no longer than to look at a few numbers. Never during a run.
+  virtual Mono PutOff() const { return Mono::min(); }
 };
 
 // Keys that the engine reads in every collector's table.

@@ -86,6 +86,7 @@ Mono Scheduler::NextEvent() const {
 Mono Scheduler::NextStart(Mono now) const {
   Mono next = Mono::max();
   for (const auto& [name, lane] : lanes_) {
+    if (lane->current) continue;  // and nobody knows for how long
     for (const auto& run : lane->queue) next = std::min(next, now + run->entry->schedule.timeout);
   }
   return next;
@@ -138,7 +139,7 @@ void Scheduler::RunKeeper(Thread& self) {
 bool Scheduler::StillRests(Entry& entry, Mono now) {
   if (!entry.rests || entry.slot->running) return false;
   try {
-    entry.due = std::max(entry.due, entry.task->NotBefore());
+    entry.due = std::max(entry.due, entry.task->PutOff());
   } catch (const std::exception&) {  // no memory: its run will say so
     return false;
   }

@@ -24,6 +24,29 @@ Error Unknown(const Generation& generation, const std::string& name) {
 
 }  // namespace
 
+// Also where memory runs out on the way: then nobody looks for this gather any more, and what it
+// was to run itself is nobody's flight.
+struct Scheduler::Attendance {
+  Attendance(Scheduler& s, Lock& l, Gathering& g) : scheduler(s), lock(l), gathering(g) {}
+  Attendance(const Attendance&) = delete;
+  Attendance& operator=(const Attendance&) = delete;
+  ~Attendance() {
+    if (!lock.owns_lock()) lock.lock();
+    std::erase(scheduler.gatherings_, &gathering);
+    for (const auto& run : asked.here) {
+      if (run->done) continue;
+      auto& running = run->entry->slot->running;
+      if (running == run) running.reset();
+      scheduler.Complete(*run, {.reason = Errc::kInternal}, gathering.started);
+    }
+  }
+
+  Scheduler& scheduler;
+  Lock& lock;
+  Gathering& gathering;
+  Asked asked{};
+};
+
 Result<> Scheduler::Gather(const Query& query, Gathering& gathering) {
   Lock lock(mutex_);
   gathering.generation = generation_;
@@ -31,11 +54,12 @@ Result<> Scheduler::Gather(const Query& query, Gathering& gathering) {
     lock.unlock();
     return selected;
   }
-  const Asked asked = Ask(query, gathering);
+  Attendance attendance(*this, lock, gathering);
+  Ask(query, gathering, attendance.asked);
   lock.unlock();  // who wakes wants it at once
-  for (const auto& lane : asked.lanes) lane->wake.notify_one();
+  for (const auto& lane : attendance.asked.lanes) lane->wake.notify_one();
   lock.lock();
-  for (const auto& run : asked.here) RunHere(lock, run);
+  for (const auto& run : attendance.asked.here) RunHere(lock, run);
   Await(lock, gathering);
   Settle(gathering);
   if (!events_.empty() || !garbage_.empty()) WakeKeeper();  // a log that blocks is not waited for
@@ -61,9 +85,9 @@ Result<> Scheduler::Select(const Query& query, Gathering& gathering) const {
   return {};
 }
 
-Scheduler::Asked Scheduler::Ask(const Query& query, Gathering& gathering) {
-  Asked asked;
+void Scheduler::Ask(const Query& query, Gathering& gathering, Asked& asked) {
   const std::uint64_t id = next_id_++;
+  asked.here.reserve(gathering.items.size());
   gatherings_.push_back(&gathering);
   for (Gathering::Item& item : gathering.items) {
     const Entry& entry = *item.entry;
@@ -91,7 +115,6 @@ Scheduler::Asked Scheduler::Ask(const Query& query, Gathering& gathering) {
     ++gathering.pending;
   }
   if (gathering.pending > 0) WakeLanes(gathering.started, &asked.lanes);
-  return asked;
 }
 
 void Scheduler::Await(Lock& lock, Gathering& gathering) {

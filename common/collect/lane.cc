@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <tuple>
 #include <utility>
 
@@ -63,6 +64,8 @@ Execution Execute(const Entry& entry, const Scrape& scrape) {
   try {
     auto result = Enter(entry, scrape, execution);
     if (!result) execution.error = std::move(result.error());
+  } catch (const std::bad_alloc&) {
+    execution.error = Error{Errc::kInternal, "out of memory"};  // so short that it takes none
   } catch (const std::exception& e) {
     execution.error = Error{Errc::kInternal, std::string("exception: ") + e.what()};
   } catch (...) {
@@ -104,8 +107,9 @@ void Scheduler::RunLane(Lane& lane, std::uint64_t epoch, Thread& self) {
 }
 
 void Scheduler::Enqueue(const std::shared_ptr<Entry>& entry, std::uint64_t id, Mono now) {
-  entry->flight = std::make_shared<Run>(entry, id, now);
-  entry->lane->queue.push_back(entry->flight);
+  auto run = std::make_shared<Run>(entry, id, now);
+  entry->lane->queue.push_back(run);
+  entry->flight = std::move(run);
   ++entry->slot->queued;
   entry->PassDue(now);  // a scrape that waits may be quicker than the keeper
 }
@@ -122,7 +126,7 @@ std::shared_ptr<Run> Scheduler::Begin(const std::shared_ptr<Entry>& entry, std::
 void Scheduler::RunHere(Lock& lock, const std::shared_ptr<Run>& run) {
   run->started = runtime_.clock.mono();
   run->granted = run->started + run->entry->schedule.timeout;
-  const Scrape scrape{runtime_.clock, run->granted, run->stop.get_token(), run->id, run->waits};
+  const Scrape scrape{runtime_.clock, run->granted, run->stop.get_token(), run->id, false};
   lock.unlock();
   auto execution = Execute<Execution>(*run->entry, scrape);
   lock.lock();
@@ -220,10 +224,8 @@ void Scheduler::Finish(Lane* lane, Run& run, Execution& execution) {
     Returned(run, now);
     return;
   }
-  if (!run.stop_asked) {
-    run.entry->rests = execution.not_before > now;
-    run.entry->due = std::max(run.entry->due, execution.not_before);
-  }
+  run.entry->rests = !run.stop_asked && execution.not_before > now;
+  if (run.entry->rests) run.entry->due = std::max(run.entry->due, execution.not_before);
   Complete(run, Judge(run, execution, now), now);
   if (slot.queued > 0) WakeLanes(now);  // another generation's run waited for this one
 }

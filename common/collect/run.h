@@ -82,11 +82,14 @@ struct Entry {
   const std::string& name() const { return slot->name; }
   bool periodic() const { return schedule.interval > Millis(0); }
   // A collector that is due so soon is started when the keeper is awake for something else: a
-  // wake-up costs more than most runs. Not a task, which may find nothing to do before its time.
-  bool IsDue(Mono now) const {
-    const Span early = task ? Span{} : std::min<Span>(kEarly, schedule.interval / 10);
-    return periodic() && due <= now + early;
+  // wake-up costs more than most runs. Not a task, which may find nothing to do before its time,
+  // nor what must not grow older than its interval: the next run may be as much later.
+  Span early() const {
+    const bool exact =
+        task || (schedule.max_age > Millis(0) && schedule.max_age < schedule.interval + kEarly);
+    return exact ? Span{} : std::min<Span>(kEarly, schedule.interval / 10);
   }
+  bool IsDue(Mono now) const { return periodic() && due <= now + early(); }
   void PassDue(Mono now) {  // runs that were missed do not pile up
     if (!IsDue(now)) return;
     const Span interval = schedule.interval;

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "common/collect/reason.h"
@@ -40,7 +40,7 @@ bool Scheduler::Launch(std::string name, std::function<void(Thread&)> work) {
       thread.finished = true;
       self->ended_.notify_all();
     });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {  // no thread, or no memory for one
     threads_.pop_back();
     return false;
   }

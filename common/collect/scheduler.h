@@ -6,7 +6,8 @@
 // Deadlines are enforced by whoever waits: a gather wakes when the next run may overrun, so that a
 // scrape costs one wake-up of each lane and one of the gather. Where no gather waits (background
 // members, a gather that left before its runs ended), the keeper does; its thread starts on demand.
-// Invariant (Cover): for each run there is somebody who wakes at its deadline.
+// Invariant (Cover): for each run of a lane there is somebody who wakes at its deadline, or is
+// awake: a gather is, also while it reads what is in memory, and looks before it waits.
 
 #include <condition_variable>
 #include <functional>
@@ -35,7 +36,7 @@ inline constexpr Millis kMinSlice{100};
 // Taken for the duration of a member that has never run.
 inline constexpr Millis kUnknown{50};
 // A background member whose source is unavailable or denied is tried again after a tenth of its
-// interval, but not before this.
+// interval or this, whichever is longer (less Entry::early).
 inline constexpr Millis kShortestRetry{1'000};
 
 class Scheduler : public std::enable_shared_from_this<Scheduler> {
@@ -88,7 +89,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
     std::vector<std::shared_ptr<Lane>> lanes{};  // whose threads are to be woken
     std::vector<std::shared_ptr<Run>> here{};    // the gather's own
   };
-  Asked Ask(const Query& query, Gathering& gathering);
+  struct Attendance;
+  void Ask(const Query& query, Gathering& gathering, Asked& asked);
   void Await(Lock& lock, Gathering& gathering);
   void Settle(Gathering& gathering);
   void ServeBackground(Gathering::Item& item, Mono now) const;

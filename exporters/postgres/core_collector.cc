@@ -135,6 +135,7 @@ class LoginProbe final : public Task {
     if (logging_in_ || !watched_.server->login().known) return Mono::min();
     return Due();
   }
+  Mono PutOff() const override { return NotBefore(); }  // the rotation may have logged in
 
  private:
   // The rotation has a moment to spend the login on a database that waits for one.

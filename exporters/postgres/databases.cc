@@ -1,20 +1,36 @@
 #include "exporters/postgres/databases.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace sidecar::postgres {
+namespace {
+
+using ByName = std::unordered_map<std::string_view, const Databases::Found*>;
+
+ByName Index(const std::vector<Databases::Found>& all) {
+  ByName index;
+  index.reserve(all.size());
+  for (const Databases::Found& found : all) index.emplace(found.name, &found);
+  return index;
+}
+
+}  // namespace
 
 void Databases::Discovered(std::vector<Found> found, Mono now) {
+  std::vector<Found> before;  // given back outside the lock
   const std::scoped_lock lock(mutex_);
-  const std::vector<Found> before = std::exchange(found_, std::move(found));
+  before = std::exchange(found_, std::move(found));
   discovered_at_ = now;
   rediscover_ = false;
+  const ByName is = Index(found_), was = Index(before);
   for (auto& [key, results] : results_) {
     std::erase_if(results, [&](const auto& item) {
-      const auto at = std::ranges::find(found_, item.first, &Found::name);
-      const auto was = std::ranges::find(before, item.first, &Found::name);
-      return at == found_.end() || !at->may_connect || (was != before.end() && was->oid != at->oid);
+      const auto at = is.find(item.first), old = was.find(item.first);
+      if (at == is.end() || !at->second->may_connect) return true;
+      return old != was.end() && old->second->oid != at->second->oid;
     });
   }
   changed_.notify_all();

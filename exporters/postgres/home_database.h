@@ -25,6 +25,7 @@ class HomeDatabase final : public Task {
 
   Result<> Run(const Scrape& scrape) override;
   Mono NotBefore() const override;
+  Mono PutOff() const override { return NotBefore(); }  // the rotation may have been there
 
  private:
   bool Ours(const QueryMember& member, const std::string& home) const;

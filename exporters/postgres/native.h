@@ -23,7 +23,9 @@ class Native {
   virtual Result<> Run(const QueryDef& def, Session& session, const Scrape& scrape, Sink& sink) = 0;
   // Asked before it: where this is as it was, so are the samples, and Run is spared. Empty: who
   // knows.
-  virtual Result<std::string> State(Session&, const Scrape&) { return std::string(); }
+  virtual Result<std::string> State(const QueryDef&, Session&, const Scrape&) {
+    return std::string();
+  }
 };
 
 struct NativeSpec {

@@ -1,6 +1,19 @@
 #include "exporters/postgres/query_member.h"
 
 namespace sidecar::postgres {
+namespace {
+
+// Only what spares a run: where it cannot be told (a right that was taken away, a clone without the
+// function), the run says what is wrong, if anything is.
+Result<std::string> StateOf(const QueryMember& member, Session& session, const Scrape& scrape) {
+  auto state = member.native->State(member.def, session, scrape);
+  if (state) return state;
+  const Errc code = state.error().code;
+  if (code == Errc::kTimeout || code == Errc::kUnavailable || code == Errc::kLimit) return state;
+  return std::string();
+}
+
+}  // namespace
 
 Result<MemberOutcome> RunMember(const QueryMember& member, Session& session, const Scrape& scrape,
                                 const QueryLimits& limits, Sink& sink, LastRows* last) {
@@ -10,7 +23,7 @@ Result<MemberOutcome> RunMember(const QueryMember& member, Session& session, con
     return MemberOutcome{.disabled = std::move(variant.error())};
   }
   if (member.native) {
-    auto state = member.native->State(session, scrape);
+    auto state = last != nullptr ? StateOf(member, session, scrape) : std::string();
     if (!state) return Fail(std::move(state.error()));
     if (last != nullptr && last->AreOf(*state)) return MemberOutcome{.same = true};
     auto done = member.native->Run(member.def, session, scrape, sink);

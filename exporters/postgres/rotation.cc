@@ -6,8 +6,6 @@ namespace sidecar::postgres {
 namespace {
 
 constexpr Millis kFirstPause{1'000}, kLongestPause{8'000};
-// A login that is wanted so soon is worth making now: it may be awake for something else.
-constexpr Millis kSoon{500};
 // What timed out has a fifth of the time while others are due.
 constexpr int kOthersTimes = 4;
 
@@ -97,7 +95,7 @@ std::vector<Rotation::Visit> Rotation::Next(Mono now) const {
   const auto can_wait = [](const Visit& visit) { return !visit.overdue; };
   if (std::ranges::all_of(visits, can_wait)) {
     const std::optional<Mono> login = next_login_();
-    visits.resize(login && *login <= now + kSoon ? std::min<std::size_t>(visits.size(), 1) : 0);
+    visits.resize(login && *login <= now ? std::min<std::size_t>(visits.size(), 1) : 0);
   } else {
     std::erase_if(visits, can_wait);
   }

@@ -12,8 +12,6 @@ constexpr auto kPending = Gauge("pg_settings_pending_restart", "Settings that wa
 constexpr auto kPendingSetting =
     Gauge("pg_setting_pending_restart", "1 for each setting that waits for a restart.", "name");
 
-constexpr Millis kTimeout{5'000};
-
 enum { kName, kSetting, kUnit, kType, kHelp, kRestart };
 
 class Rows final : public NamedRows<6> {
@@ -50,10 +48,13 @@ class Rows final : public NamedRows<6> {
   double pending_ = 0;
 };
 
-// A session's settings change when it reads the files again, and some when a standby is promoted.
-// Once in an hour they are read whatever this says.
+// A session's settings change when it reads the files again, some when a standby is promoted, and
+// with a right there are more of them. Once in an hour they are read whatever this says: a library
+// that was loaded meanwhile has brought its own. (To count pg_settings costs the
+// server nearly as much as to read it.)
 constexpr std::string_view kState =
     "SELECT pg_conf_load_time(), pg_is_in_recovery(), pg_backend_pid(), pg_postmaster_start_time(),"
+    " pg_has_role('pg_read_all_settings', 'USAGE'),"
     " extract(epoch FROM clock_timestamp())::bigint / 3600";
 
 class StateReader final : public RowReader {
@@ -69,10 +70,10 @@ class StateReader final : public RowReader {
 class Settings final : public Native {
  public:
   // Most of what reading them costs are the rows: three hundred, forty kilobytes.
-  Result<std::string> State(Session& session, const Scrape& scrape) override {
+  Result<std::string> State(const QueryDef& def, Session& session, const Scrape& scrape) override {
     if (session.facts().pooled) return std::string();  // each query may be another session's
     StateReader state;
-    const Statement statement{.name = "settings_state", .sql = kState, .timeout = kTimeout};
+    const Statement statement{.name = "settings_state", .sql = kState, .timeout = def.timeout};
     auto done = session.Query(scrape, statement, state);
     if (!done) return Fail(std::move(done.error()));
     return std::move(state.text);

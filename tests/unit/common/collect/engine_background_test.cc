@@ -90,6 +90,25 @@ TEST(EngineBackground, StartsWhatIsDueInAMomentWithWhatIsDueNow) {
   EXPECT_EQ(second.runs, 4);
 }
 
+TEST(EngineBackground, StartsNothingEarlyThatMayNotGrowOlderThanItsInterval) {
+  EngineHarness h;
+  Counting first, second;
+  Schedule exact = kMinute;
+  exact.max_age = kInterval;
+  const Mono start = h.clock.mono();
+  h.Swap(Collects("a", first.fn("a"), kMinute));
+  AwaitRuns(h, "a", first.runs, 1);
+  h.clock.Advance(Millis(400));
+  h.Swap(Collects("a", first.fn("a"), kMinute), Collects("b", second.fn("b"), exact));
+  AwaitRuns(h, "b", second.runs, 1);
+  h.clock.Advance(kInterval - Millis(400));
+  AwaitRuns(h, "a", first.runs, 2);
+  ASSERT_TRUE(h.clock.AwaitBlockedUntil(start + kInterval + Millis(400)));
+  EXPECT_EQ(second.runs, 1);
+  h.clock.Advance(Millis(400));
+  AwaitRuns(h, "b", second.runs, 2);
+}
+
 TEST(EngineBackground, IsAbsentPastItsMaxAge) {
   EngineHarness h;
   Gate gate;
@@ -293,9 +312,8 @@ TEST(EngineBackground, LeavesATaskAloneUntilItHasSomethingToDoUnlessItFailed) {
 
 TEST(EngineBackground, AsksATaskWhetherItStillRestsBeforeItsThreadIsWoken) {
   EngineHarness h;
-  std::atomic<int> runs = 0, asked = 0;
+  std::atomic<int> runs = 0;
   const Mono begin = h.clock.mono();
-  std::atomic<Mono> until = begin + Millis(10'000);
   Plan plan;
   plan.tasks.push_back({"follow",
                         {.interval = Millis(1'000), .lane = "streams"},
@@ -304,19 +322,43 @@ TEST(EngineBackground, AsksATaskWhetherItStillRestsBeforeItsThreadIsWoken) {
                               ++runs;
                               return {};
                             },
-                            [&] {
-                              ++asked;
-                              return until.load();
-                            })});
+                            [&] { return begin + Millis(10'000); },
+                            [&] { return begin + Millis(25'000); })});  // others did its work
   h.engine->Swap(std::move(plan));
   AwaitRuns(h, "follow", runs, 1);
-  until = begin + Millis(25'000);  // somebody has done its work
   h.clock.Advance(Millis(10'000));
   ASSERT_TRUE(h.clock.AwaitBlockedUntil(begin + Millis(25'000)));
   EXPECT_EQ(runs, 1);
-  EXPECT_EQ(asked, 2);
   h.clock.Advance(Millis(15'000));
   AwaitRuns(h, "follow", runs, 2);
+}
+
+TEST(EngineBackground, RestsNoLongerOnceATaskWasStopped) {
+  EngineHarness h;
+  std::atomic<int> runs = 0;
+  const Mono begin = h.clock.mono();
+  Plan plan;
+  plan.tasks.push_back({"follow",
+                        {.interval = Millis(1'000), .timeout = Millis(500), .lane = "streams"},
+                        std::make_unique<FnTask>(
+                            [&](const Scrape& scrape) -> Result<> {
+                              if (++runs == 2) {
+                                h.clock.SleepUntil(begin + Millis(3'600'000), scrape.stop());
+                              }
+                              return {};
+                            },
+                            [&] { return begin + Millis(runs == 1 ? 10'000 : 900'000); },
+                            [&] { return begin + Millis(runs == 1 ? 10'000 : 900'000); })});
+  h.engine->Swap(std::move(plan));
+  AwaitRuns(h, "follow", runs, 1);
+  h.clock.Advance(Millis(10'000));
+  AwaitTrue([&] { return runs == 2; });
+  ASSERT_TRUE(h.clock.AwaitBlockedUntil(begin + Millis(10'500)));  // who looks after it
+  h.clock.Advance(Millis(500));
+  h.AwaitState("follow", "idle");
+  EXPECT_EQ(h.Errors("follow", "timeout"), 1);
+  h.clock.Advance(Millis(500));
+  AwaitRuns(h, "follow", runs, 3);
 }
 
 TEST(EngineBackground, StartsNoKeeperForForegroundMembers) {

@@ -78,12 +78,13 @@ struct FnCollector final : Collector {
   std::function<void()> destroyed;
 };
 struct FnTask final : Task {
-  explicit FnTask(RunFn f, std::function<Mono()> n = nullptr)
-      : fn(std::move(f)), not_before(std::move(n)) {}
+  explicit FnTask(RunFn f, std::function<Mono()> n = nullptr, std::function<Mono()> p = nullptr)
+      : fn(std::move(f)), not_before(std::move(n)), put_off(std::move(p)) {}
   Result<> Run(const Scrape& scrape) override { return fn(scrape); }
   Mono NotBefore() const override { return not_before ? not_before() : Mono::min(); }
+  Mono PutOff() const override { return put_off ? put_off() : Mono::min(); }
   RunFn fn;
-  std::function<Mono()> not_before;
+  std::function<Mono()> not_before, put_off;
 };
 
 inline Member<Collector> Collects(std::string name, CollectFn fn, Schedule schedule = {},

@@ -10,7 +10,7 @@
 
 #include "common/metrics/batch_impl.h"
 #include "common/metrics/sink.h"
-#include "tests/unit/common/metrics/allocations.h"
+#include "tests/support/allocations.h"
 #include "tests/unit/common/metrics/encoded.h"
 
 namespace sidecar {

@@ -105,20 +105,21 @@ TEST_F(NativesTest, SettingsAreAsTheyWereWhileTheirStateIs) {
   Make("settings");
   const Scrape scrape(clock_, clock_.mono() + Millis(5'000), {}, 1);
   Answer({"loaded", "standby", "pid"}, {{"yesterday", "f", "7"}});
-  const auto first = native_->State(session_, scrape), again = native_->State(session_, scrape);
+  const auto first = native_->State(*def_, session_, scrape),
+             again = native_->State(*def_, session_, scrape);
   ASSERT_TRUE(first && again);
   EXPECT_EQ(*first, *again);
   Answer({"loaded", "standby", "pid"}, {{"yesterday", "f", std::nullopt}});
-  const auto other = native_->State(session_, scrape);
+  const auto other = native_->State(*def_, session_, scrape);
   ASSERT_TRUE(other);
   EXPECT_NE(*first, *other);
   session_.facts().pooled = true;  // the next query may have another session
-  const auto pooled = native_->State(session_, scrape);
+  const auto pooled = native_->State(*def_, session_, scrape);
   ASSERT_TRUE(pooled);
   EXPECT_EQ(*pooled, "");
   session_.facts().pooled = false;
   session_.Break({Errc::kTimeout, "late"});
-  EXPECT_FALSE(native_->State(session_, scrape));
+  EXPECT_FALSE(native_->State(*def_, session_, scrape));
 }
 
 TEST_F(NativesTest, SettingsLosesOnlyTheOneOfAnUnknownUnit) {
