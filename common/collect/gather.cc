@@ -1,6 +1,7 @@
 // One gather: what it asks for, how long it waits, what it gets.
 
 #include <algorithm>
+#include <exception>
 
 #include "common/collect/reason.h"
 #include "common/collect/scheduler.h"
@@ -24,20 +25,25 @@ Error Unknown(const Generation& generation, const std::string& name) {
 
 }  // namespace
 
-// Also where memory runs out on the way: then nobody looks for this gather any more, and what it
-// was to run itself is nobody's flight.
+// Also where memory runs out on the way: then nobody looks for this gather any more, what it was to
+// run itself is nobody's flight, and somebody else looks after the runs of the lanes.
 struct Scheduler::Attendance {
   Attendance(Scheduler& s, Lock& l, Gathering& g) : scheduler(s), lock(l), gathering(g) {}
   Attendance(const Attendance&) = delete;
   Attendance& operator=(const Attendance&) = delete;
   ~Attendance() {
     if (!lock.owns_lock()) lock.lock();
-    std::erase(scheduler.gatherings_, &gathering);
+    const bool left = std::erase(scheduler.gatherings_, &gathering) == 0;
     for (const auto& run : asked.here) {
       if (run->done) continue;
       auto& running = run->entry->slot->running;
       if (running == run) running.reset();
       scheduler.Complete(*run, {.reason = Errc::kInternal}, gathering.started);
+    }
+    if (left) return;
+    try {
+      scheduler.CoverAll();
+    } catch (const std::exception&) {  // the next gather does
     }
   }
 

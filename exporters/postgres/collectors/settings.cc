@@ -50,8 +50,8 @@ class Rows final : public NamedRows<6> {
 
 // A session's settings change when it reads the files again, some when a standby is promoted, and
 // with a right there are more of them. Once in an hour they are read whatever this says: a library
-// that was loaded meanwhile has brought its own. (To count pg_settings costs the
-// server nearly as much as to read it.)
+// that was loaded meanwhile has brought its own. (To count pg_settings costs the server nearly as
+// much as to read it.)
 constexpr std::string_view kState =
     "SELECT pg_conf_load_time(), pg_is_in_recovery(), pg_backend_pid(), pg_postmaster_start_time(),"
     " pg_has_role('pg_read_all_settings', 'USAGE'),"
