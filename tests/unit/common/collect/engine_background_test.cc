@@ -62,15 +62,20 @@ TEST(EngineBackground, KeepsItsRhythmAndPilesNothingUp) {
   AwaitRuns(h, "b", counting.runs, 3);
 }
 
+// "a" every minute from now on, "b" from 400 ms later.
+void RunBoth(EngineHarness& h, Counting& a, Counting& b, const Schedule& schedule) {
+  h.Swap(Collects("a", a.fn("a"), kMinute));
+  AwaitRuns(h, "a", a.runs, 1);
+  h.clock.Advance(Millis(400));
+  h.Swap(Collects("a", a.fn("a"), kMinute), Collects("b", b.fn("b"), schedule));
+  AwaitRuns(h, "b", b.runs, 1);
+}
+
 TEST(EngineBackground, StartsWhatIsDueInAMomentWithWhatIsDueNow) {
   EngineHarness h;
   Counting first, second, third;
   const Mono start = h.clock.mono();
-  h.Swap(Collects("a", first.fn("a"), kMinute));
-  AwaitRuns(h, "a", first.runs, 1);
-  h.clock.Advance(Millis(400));
-  h.Swap(Collects("a", first.fn("a"), kMinute), Collects("b", second.fn("b"), kMinute));
-  AwaitRuns(h, "b", second.runs, 1);
+  RunBoth(h, first, second, kMinute);
   h.clock.Advance(Millis(400));
   h.Swap(Collects("a", first.fn("a"), kMinute), Collects("b", second.fn("b"), kMinute),
          Collects("c", third.fn("c"), kMinute));
@@ -96,11 +101,7 @@ TEST(EngineBackground, StartsNothingEarlyThatMayNotGrowOlderThanItsInterval) {
   Schedule exact = kMinute;
   exact.max_age = kInterval;
   const Mono start = h.clock.mono();
-  h.Swap(Collects("a", first.fn("a"), kMinute));
-  AwaitRuns(h, "a", first.runs, 1);
-  h.clock.Advance(Millis(400));
-  h.Swap(Collects("a", first.fn("a"), kMinute), Collects("b", second.fn("b"), exact));
-  AwaitRuns(h, "b", second.runs, 1);
+  RunBoth(h, first, second, exact);
   h.clock.Advance(kInterval - Millis(400));
   AwaitRuns(h, "a", first.runs, 2);
   ASSERT_TRUE(h.clock.AwaitBlockedUntil(start + kInterval + Millis(400)));
