@@ -126,8 +126,8 @@ void Gzip::Splice(const Packed& packed, std::string& out) {
   impl_->PutHeader(out);
   if (impl_->open) impl_->Run({}, FULL_FLUSH, false, out);
   out.append(packed.bytes);
-  impl_->checksum = static_cast<std::uint32_t>(
-      crc32_combine(impl_->checksum, packed.checksum, static_cast<long>(packed.size)));
+  impl_->checksum =
+      static_cast<std::uint32_t>(crc32_combine_op(impl_->checksum, packed.checksum, packed.shift));
   impl_->size += static_cast<std::uint32_t>(packed.size);
 }
 
@@ -146,6 +146,7 @@ Packed Gzip::Pack(std::string_view text) {
     packed.checksum = crc32_gzip_refl(packed.checksum, Bytes(part), part.size());
     impl_->Run(part, FULL_FLUSH, false, packed.bytes);
   }
+  packed.shift = static_cast<std::uint32_t>(crc32_combine_gen(static_cast<long>(packed.size)));
   packed.bytes.shrink_to_fit();
   return packed;
 }

@@ -23,6 +23,7 @@ struct Packed {
   std::string bytes{};
   std::uint32_t checksum = 0;  // of the text
   std::size_t size = 0;        // of the text
+  std::uint32_t shift = 0;     // what joins its checksum to that of what stands before it
 };
 
 // What compresses a body while it is written.

@@ -10,6 +10,8 @@
 //   if (done) done = last.Finish();
 //   if (done && last.same()) ...          // rows was told of nothing
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,15 +38,19 @@ class LastRows final : public RowReader {
   void Know(std::string state);
 
  private:
+  // What comes next of this run. It is written down from where it differs from the run before.
+  void Put(std::uint32_t number, std::string_view text = {});
+  std::size_t size() const { return differs_ ? now_.size() : alike_; }
   Result<> HandOn();
 
   RowReader* next_ = nullptr;
   std::string before_, now_;  // context, columns and rows
   bool known_ = false;        // before_ is of a run that finished
-  bool through_ = false;      // what is held was handed on, and so is what comes
+  bool differs_ = false;
+  std::size_t alike_ = 0;  // bytes of before_, until it differs
+  bool through_ = false;   // what is held was handed on, and so is what comes
   bool same_ = false;
-  std::size_t rows_at_ = 0;  // in now_
-  std::vector<std::string> names_;
+  std::size_t columns_at_ = 0;
   std::vector<Column> columns_;
   std::vector<Cell> cells_;
 };

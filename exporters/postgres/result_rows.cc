@@ -18,11 +18,11 @@ Result<> ResultRows::Give(const PGresult& result, RowReader& reader) {
   for (int row = 0; row < PQntuples(&result); ++row) {
     for (std::size_t i = 0; i < cells_.size(); ++i) {
       const int field = static_cast<int>(i);
-      if (PQgetisnull(&result, row, field) != 0) {
+      const int length = PQgetlength(&result, row, field);  // of NULL: 0
+      if (length == 0 && PQgetisnull(&result, row, field) != 0) {
         cells_[i].reset();
       } else {
-        cells_[i].emplace(PQgetvalue(&result, row, field),
-                          static_cast<std::size_t>(PQgetlength(&result, row, field)));
+        cells_[i].emplace(PQgetvalue(&result, row, field), static_cast<std::size_t>(length));
       }
     }
     if (auto read = reader.Row(cells_); !read) return read;

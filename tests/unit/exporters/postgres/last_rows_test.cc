@@ -59,6 +59,9 @@ TEST_F(LastRowsTest, TellsNullFromNothingAndOneRowFromTwo) {
   EXPECT_EQ(Text(), "n{status=\"a\"} 1\nn{status=\"b\"} 1\n");
   Answer("a", "1");
   EXPECT_EQ(Text(), "n{status=\"a\"} 1\n");
+  session_.Answer({{"status", kText}, {"n", kInt8}}, {{"a", "1"}, {"b", "1"}});
+  EXPECT_EQ(Text(), "n{status=\"a\"} 1\nn{status=\"b\"} 1\n");
+  EXPECT_EQ(Text(), "same");
 }
 
 TEST_F(LastRowsTest, TellsColumnsApartByNameAndType) {
