@@ -100,6 +100,32 @@ class Rendering(Charts):
         self.assertIn("scale = 0.5\n", text)
 
 
+    def test_the_path_of_the_annotations_is_that_of_the_configuration(self):
+        for mode, what in (("services", "Service"), ("pod", "Deployment")):
+            objects = charts.render(self.chart, "--set", "postgres.enabled=true", "--set",
+                                    f"config.web.telemetry_path=/own,scrape.mode={mode}")
+            found = charts.of_kind(objects, what)[0]
+            meta = found["metadata"] if what == "Service" else found["spec"]["template"]["metadata"]
+            self.assertEqual(meta["annotations"]["prometheus.io/path"], "/own")
+
+    def test_each_image_may_have_a_digest(self):
+        digest = "sha256:" + "a" * 64
+        objects = charts.render(
+            self.chart, "--set", "postgres.enabled=true,temporal.enabled=true", "--set",
+            f"image.digests.postgres={digest},image.tag=v1")
+        images = sorted(container["image"] for workload in charts.workloads(objects)
+                        for container in workload["spec"]["template"]["spec"]["containers"])
+        self.assertEqual(images, [f"sidecar-exporters/postgres@{digest}",
+                                  "sidecar-exporters/temporal:v1"])
+
+    def test_a_secret_that_is_missing_does_not_stop_the_pod(self):
+        for _, _, objects in self.each():
+            for workload in charts.workloads(objects):
+                for volume in workload["spec"]["template"]["spec"]["volumes"]:
+                    for source in volume.get("projected", {}).get("sources", []):
+                        self.assertTrue(source["secret"]["optional"])
+
+
 class Typos(Charts):
     def test_a_typo_is_refused_by_name(self):
         for typo in ("enabeld=true", "postgres.enabeld=true", "image.tagg=1", "scrape.mod=ports",
@@ -125,6 +151,9 @@ class Typos(Charts):
     def test_what_cannot_work_together_is_said(self):
         said = charts.refusal(self.example, "--set", "sidecar-exporters.scrape.mode=pod")
         self.assertIn("this pod has 3 exporters", said)
+        said = charts.refusal(self.chart, "--set", "host.enabled=true,temporal.enabled=true",
+                              "--set", f"image.digest=sha256:{'a' * 64}")
+        self.assertIn("there are 2 (host, temporal): use image.digests", said)
         said = charts.refusal(self.chart, "--set", "host.enabled=true,host.config.listen={:1}")
         self.assertIn("host.config.listen", said)
 
@@ -202,6 +231,10 @@ class Discovery(Charts):
         charts.workloads(annotated)[0]["spec"]["template"]["metadata"]["annotations"] = {
             "prometheus.io/scrape": "true", "prometheus.io/port": "8080"}
         cls.add("annotated", annotated)
+        anyport = copy.deepcopy(annotated)
+        charts.workloads(anyport)[0]["spec"]["template"]["metadata"]["annotations"] = {
+            "prometheus.io/scrape": "true"}
+        cls.add("annotated, no port", anyport)
         cls.found = dict(zip(cls.cases, discovery.found(list(cls.cases.values()))))
 
     @classmethod
@@ -247,6 +280,15 @@ class Discovery(Charts):
             ("kubernetes-pods", "http://10.0.0.10:8080/metrics"),
             ("kubernetes-pods", "http://10.0.0.20:8080/metrics"),
             *[("kubernetes-service-endpoints", url) for url in self.exporters_of("annotated")]])
+
+    def test_an_application_that_names_no_port_does_not_add_ours(self):
+        self.assertEqual([url for job, url in self.found["annotated, no port"]
+                          if job == "kubernetes-service-endpoints"],
+                         self.exporters_of("annotated, no port"))
+        others = [url for job, url in self.found["annotated, no port"]
+                  if job == "kubernetes-pods"]
+        self.assertEqual(set(others) & set(self.exporters_of("annotated, no port")), set())
+        self.assertTrue(others)
 
     def test_nothing_is_found_where_nothing_is_asked_for(self):
         self.assertEqual(self.found["none"], [])

@@ -31,12 +31,15 @@ class Pod:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{port}" if port else host
 
-    def port_of(self, name):
-        for container in self.init + self.containers:
+    def port_of(self, target):
+        """A number is taken as it is; names of init containers' ports are not found before 1.33."""
+        if isinstance(target, int):
+            return target
+        for container in self.containers:
             for port in container.get("ports") or []:
-                if name in (port.get("name"), port["containerPort"]):
+                if target == port.get("name"):
                     return port["containerPort"]
-        raise AssertionError(f"{self.name} has no port {name}")
+        raise AssertionError(f"{self.name} has no port {target}")
 
 
 def clean(name):

@@ -122,6 +122,8 @@ livenessProbe:
       {{- range $key, $from := . }}
       - secret:
           name: {{ $from.secret }}
+          # A key that is missing is for the exporter to say: the pod has an application to start.
+          optional: true
           items:
             - key: {{ $from.key }}
               path: {{ $key }}

@@ -57,14 +57,36 @@ or one for all. `wanted` are the exporters of that pod.
 {{- toJson $members -}}
 {{- end -}}
 
+{{- define "sidecar-exporters.metricsPath" -}}
+{{- dig "web" "telemetry_path" "/metrics" .Values.config -}}
+{{- end -}}
+
 {{- define "sidecar-exporters.image" -}}
 {{- $image := .root.Values.image -}}
 {{- $path := printf "%s/%s" $image.repository .name -}}
 {{- if $image.registry }}{{ $path = printf "%s/%s" $image.registry $path }}{{ end -}}
-{{- if $image.digest -}}
-{{- printf "%s@%s" $path $image.digest -}}
+{{- $digest := index $image.digests .name | default $image.digest -}}
+{{- if $digest -}}
+{{- printf "%s@%s" $path $digest -}}
 {{- else -}}
 {{- printf "%s:%s" $path ($image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Two images are never one: a digest for both is a pull that fails, hours later on some node. */}}
+{{- define "sidecar-exporters.checkDigest" -}}
+{{- $pods := list (dict "wanted" (include "sidecar-exporters.enabled" . | fromJsonArray) "node" false) -}}
+{{- if eq .Values.role "application" -}}
+{{- $pods = include "sidecar-exporters.pods" . | fromJsonArray -}}
+{{- end -}}
+{{- $without := list -}}
+{{- range $pod := $pods -}}
+{{- range $member := include "sidecar-exporters.membersOfPod" (dict "root" $ "pod" $pod) | fromJsonArray -}}
+{{- if not (index $.Values.image.digests $member.name) }}{{ $without = append $without $member.name }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.image.digest (gt (len $without) 1) -}}
+{{- fail (printf "image.digest fits one image, and there are %d (%s): use image.digests" (len $without) (join ", " $without)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -87,6 +109,6 @@ sidecar-exporters/scrape: "true"
 {{- end -}}
 prometheus.io/scrape: "true"
 prometheus.io/port: {{ (first .members).port | toString | quote }}
-prometheus.io/path: /metrics
+prometheus.io/path: {{ include "sidecar-exporters.metricsPath" .root }}
 {{- end -}}
 {{- end -}}
