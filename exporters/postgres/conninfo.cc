@@ -169,7 +169,10 @@ void ConnectOptions::Read(TableReader& postgres, const Getenv& getenv) {
     postgres.Reject("dsn", "no connection string: " + parsed.error().message);
   } else if (!postgres.Has("connect_timeout")) {
     // libpq minds it where it blocks, which it never does here. 0 is no end, which there always is.
-    const int seconds = ParseNumber<int>(Find(*parsed, "connect_timeout")).value_or(0);
+    std::string_view text = Find(*parsed, "connect_timeout");
+    const char* const environment = getenv("PGCONNECT_TIMEOUT");
+    if (text.empty() && environment != nullptr && !postgres.describing()) text = environment;
+    const int seconds = ParseNumber<int>(text).value_or(0);
     if (seconds > 0) connect_timeout = std::chrono::seconds(std::min(seconds, kLongestTimeout));
   }
   if (IsSeveral(dsn, parsed ? Find(*parsed, "password") : std::string_view())) {

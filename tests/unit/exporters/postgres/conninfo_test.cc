@@ -82,7 +82,7 @@ TEST(ConninfoTest, LetsAFieldOverrideTheDsnAndADatabaseBoth) {
   EXPECT_THAT(Parameters(host.options), Not(Contains(Pair("hostaddr", "10.0.0.1"))));
 }
 
-TEST(ConninfoTest, TakesTheTimeOfALoginFromTheDsnWhereNoFieldHasIt) {
+TEST(ConninfoTest, TakesTheTimeOfALoginFromDsnOrEnvironmentWhereNoFieldHasIt) {
   EXPECT_EQ(ReadToml("dsn = 'host=db connect_timeout=7'").options.connect_timeout, Millis(7'000));
   EXPECT_EQ(ReadToml("dsn = 'host=db connect_timeout=0'").options.connect_timeout, Millis(3'000));
   EXPECT_EQ(ReadToml("dsn = 'host=db connect_timeout=9999'").options.connect_timeout,
@@ -90,6 +90,11 @@ TEST(ConninfoTest, TakesTheTimeOfALoginFromTheDsnWhereNoFieldHasIt) {
   EXPECT_EQ(
       ReadToml("dsn = 'host=db connect_timeout=7'\nconnect_timeout = '2s'").options.connect_timeout,
       Millis(2'000));
+  const Environment environment{{"PGCONNECT_TIMEOUT", "9"}};
+  EXPECT_EQ(ReadToml("", environment).options.connect_timeout, Millis(9'000));
+  EXPECT_EQ(ReadToml("dsn = 'host=db connect_timeout=7'", environment).options.connect_timeout,
+            Millis(7'000));
+  EXPECT_EQ(ReadToml("", {{"PGCONNECT_TIMEOUT", "soon"}}).options.connect_timeout, Millis(3'000));
 }
 
 TEST(ConninfoTest, AsksForUtf8UnlessTheDsnSaysOtherwise) {
