@@ -208,6 +208,7 @@ Result<Login> Conninfo::Resolve(std::string_view database) const {
   if (o.environment_uri) {
     auto uri = o.environment_uri.Read();
     if (!uri) return Fail(std::move(uri.error()).Wrap("DATA_SOURCE_URI"));
+    if (uri->empty()) return Fail(Errc::kConfig, "DATA_SOURCE_URI: it is empty");
     dsn = FromUri(*uri);
   }
   auto parsed = ParseDsn(dsn);

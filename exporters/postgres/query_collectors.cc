@@ -141,7 +141,8 @@ class DatabaseCollector final : public Collector {
   Result<> NoneYet() const {
     const std::vector<std::string> names = watched_.databases->names();
     const auto wants = [&](const std::string& name) { return Wants(member_->def, name); };
-    if (names.empty() || std::ranges::any_of(names, wants)) {
+    const bool listed = watched_.databases->discovered_at().has_value();
+    if ((names.empty() && !listed) || std::ranges::any_of(names, wants)) {
       return Fail(Errc::kNoData, "no database that it is for was visited yet");
     }
     return Fail(Errc::kUnsupported, "no database matches");

@@ -63,6 +63,9 @@ Result<> Rotation::Work(const Scrape& scrape) {
   const Mono began = clock.mono();
   const auto discovered = databases_.discovered_at();
   server_answered_ = false;
+  if (failures_ > 0) {
+    if (auto well = Answers(scrape); !well) return well;  // one login, where the whole was refused
+  }
   if (!discovered || began - *discovered >= DatabaseRunner::Soon(discovery_)) {
     const std::unique_ptr<Session> session = open_({});
     if (auto listed = runner_->List(*session, scrape); !listed) return listed;
@@ -147,7 +150,9 @@ Result<> Rotation::Make(const Visit& visit, Session& session, const Scrape& scra
     }
     if (ready.error().code == Errc::kLimit) return ready;  // ours: nothing was tried
     Result<> well;
-    if (ready.error().code == Errc::kUnavailable) well = Answers(scrape);
+    const Errc code = ready.error().code;
+    // A role that may not log in any more is refused everywhere, and each try might lock it out.
+    if (code == Errc::kUnavailable || code == Errc::kDenied) well = Answers(scrape);
     if (well || well.error().code == Errc::kLimit) {
       FailAll(visit, ready.error(), scrape.clock().mono());
     }

@@ -156,6 +156,14 @@ TEST(ConninfoTest, FollowsPostgresExportersEnvironment) {
   ::unsetenv("DATA_SOURCE_USER");
 }
 
+TEST(ConninfoTest, TakesAnEmptyUriForNoServerAtAll) {
+  const SecretFile uri("\n");
+  const auto login =
+      Conninfo(ReadToml("", {{"DATA_SOURCE_URI_FILE", uri.path()}}).options).Resolve("");
+  ASSERT_FALSE(login) << "libpq would go to the local socket";
+  EXPECT_EQ(login.error().message, "DATA_SOURCE_URI: it is empty");
+}
+
 TEST(ConninfoTest, LooksAtTheEnvironmentOnlyWhereTheConfigurationNamesNoServer) {
   const Read read = ReadToml("host = 'mine'", {{"DATA_SOURCE_NAME", "host=theirs"}});
   EXPECT_THAT(Parameters(read.options), Contains(Pair("host", "mine")));

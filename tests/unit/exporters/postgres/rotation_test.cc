@@ -169,6 +169,26 @@ TEST_F(RotationTest, AsksTheDatabaseOfTheDsnWhetherTheServerIsAway) {
   EXPECT_FALSE(Results("q")[0].error) << "not its fault";
 }
 
+TEST_F(RotationTest, StopsWhereTheDatabaseOfTheDsnDeniesToo) {
+  server_.databases = {"a", "b", "c", "postgres"};
+  const auto rotation = Make({Member("q", Millis(10'000))});
+  Run(*rotation);
+  const Error denied{Errc::kDenied, "role is not permitted to log in"};
+  for (const char* const name : {"a", "b", "c", "postgres"}) server_.refuses[name] = denied;
+  clock_.Advance(Millis(10'000));
+  Run(*rotation);
+  EXPECT_THAT(server_.log, ElementsAre("open a", "open postgres"));
+  EXPECT_EQ(databases_->blocked()->message, denied.message);
+  clock_.Advance(Millis(2'000));
+  Run(*rotation);
+  EXPECT_THAT(server_.log, ElementsAre("open postgres")) << "each is one more that may lock it out";
+  server_.refuses.clear();
+  clock_.Advance(Millis(4'000));
+  Run(*rotation);
+  EXPECT_FALSE(databases_->blocked());
+  EXPECT_TRUE(Results("q")[0].rows);
+}
+
 TEST_F(RotationTest, LetsWhatTimedOutWaitUntilTheRestIsServed) {
   server_.databases = {"a", "b", "c", "d"};
   server_.hangs["hanging"] = Millis(5'000);
