@@ -41,6 +41,16 @@ ConfigWatch::ConfigWatch(std::string file, std::string dir)
     if (!path.empty() && ::inotify_add_watch(fd.get(), path.c_str(), kEvents) < 0) return;
   }
   fd_ = std::move(fd);
+  WatchTargets();
+}
+
+// A folder that is watched already stays one watch; that of a target which is gone goes with it.
+void ConfigWatch::WatchTargets() const {
+  for (const std::string& file : FilesOf(file_, dir_)) {
+    std::error_code error;
+    const auto target = std::filesystem::canonical(file, error);
+    if (!error) ::inotify_add_watch(fd_.get(), target.parent_path().c_str(), kEvents);
+  }
 }
 
 void ConfigWatch::Drain() {
@@ -53,6 +63,7 @@ bool ConfigWatch::Changed() {
   const std::uint64_t now = Fingerprint();
   const bool changed = now != seen_;
   seen_ = now;
+  if (changed && fd_) WatchTargets();
   return changed;
 }
 

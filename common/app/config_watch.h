@@ -1,7 +1,7 @@
 #pragma once
 // Tells when the configuration's files have changed. Watches directories, not files: a ConfigMap
-// swaps the symlink ..data, and editors replace files. Where inotify cannot be had, fd() is -1 and
-// the caller polls Changed(). One thread.
+// swaps the symlink ..data, and editors replace files; those that symlinks lead to as well. Where
+// inotify cannot be had, fd() is -1 and the caller polls Changed(). One thread.
 //
 //   ConfigWatch watch("/etc/sidecar/sidecar.toml", "/etc/sidecar/conf.d");
 //   poll watch.fd(); watch.Drain(); once it is quiet: if (watch.Changed()) Reload();
@@ -24,6 +24,7 @@ class ConfigWatch {
 
  private:
   std::uint64_t Fingerprint() const;
+  void WatchTargets() const;
 
   std::string file_, dir_;
   UniqueFd fd_;

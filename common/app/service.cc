@@ -198,6 +198,7 @@ Result<> Service::Apply(Effect effect) {
     parts_[i]->engine->Swap(std::move(next->plans[i]));
     parts_[i]->keep.Commit();
   }
+  if (effect == Effect::kRuns) ShowReload(true);
   const std::scoped_lock lock(mutex_);
   printed_ = next->document.Print();
   return {};
@@ -217,10 +218,10 @@ std::string Service::PrintConfiguration() const {
 Result<> Service::Reload() {
   const std::scoped_lock lock(reload_);
   auto applied = Apply(Effect::kRuns);
-  ShowReload(applied.has_value());
   if (applied) {
     log_.Info("configuration reloaded");
   } else {
+    ShowReload(false);
     log_.Error("configuration not reloaded, the old one stays", {{"err", applied.error().message}});
   }
   return applied;
@@ -240,7 +241,6 @@ void Service::ShowReload(bool successful) {
 }
 
 Result<> Service::Start() {
-  ShowReload(true);
   if (!options_.shared_listen.empty()) {
     auto server = Server::Start(options_.shared_listen, options_.limits, Routes(AllParts()),
                                 AllParts().front()->runtime, "all");

@@ -53,6 +53,7 @@ class Flags(unittest.TestCase):
         self.assertEqual(said.returncode, 0, said.stderr)
         self.assertIn("node_cpu_seconds_total", support.parse(said.stdout))
         self.assertEqual(sorted(support.successes(said.stdout)), support.on_by_default())
+        self.assertIn('\nsidecar_config_last_reload_successful{exporter="host"} 1\n', said.stdout)
 
     def test_a_collector_that_is_off_is_absent(self):
         said = run([HOST, "--once", "--no-collector.cpu"])

@@ -52,6 +52,26 @@ TEST_F(ConfigWatchTest, SeesTheSwapOfAConfigMapsDataLink) {
   EXPECT_TRUE(watch.Changed());
 }
 
+TEST_F(ConfigWatchTest, SeesAFileThatASymlinkLeadsToChangeElsewhere) {
+  fs::create_directories(dir / "watched");
+  fs::create_directories(dir / "elsewhere");
+  Write("elsewhere/a.toml", "x = 1\n");
+  Write("elsewhere/b.toml", "y = 1\n");
+  fs::create_symlink(dir / "elsewhere/a.toml", dir / "watched/a.toml");
+  ConfigWatch watch("", dir / "watched");
+  Write("elsewhere/a.toml", "x = 2\n");
+  EXPECT_TRUE(Readable(watch));
+  EXPECT_TRUE(watch.Changed());
+  fs::create_directories(dir / "third");
+  Write("third/c.toml", "z = 1\n");
+  fs::create_symlink(dir / "third/c.toml", dir / "watched/c.toml");
+  EXPECT_TRUE(watch.Changed());
+  watch.Drain();
+  Write("third/c.toml", "z = 2\n");
+  EXPECT_TRUE(Readable(watch)) << "of a link that came later";
+  EXPECT_TRUE(watch.Changed());
+}
+
 TEST_F(ConfigWatchTest, TakesAWriteOfTheSameBytesForNoChange) {
   Write("a.toml", "x = 1\n");
   ConfigWatch watch("", dir);
