@@ -27,6 +27,10 @@ WITHOUT_DATA = {
         "none is dropped",
     ("alerts-temporal.yml: TemporalStreamOff", "temporal_exporter_collector_disabled"):
         "the server refuses nothing",
+    ("alerts-postgres.yml: PostgresConnectionsNearLimit", "pg_settings_reserved_connections"):
+        "PostgreSQL 16 and later",
+    ("alerts-postgres.yml: PostgresStandbyDisconnected", "pg_replication_receiver_streaming"):
+        "it is no standby",
     ("alerts-postgres.yml: PostgresReplicationSlotInactive", "pg_replication_slots_active"):
         "there is no replication slot",
     ("alerts-postgres.yml: PostgresReplicationSlotInactive", "pg_replication_slots_synced"):
